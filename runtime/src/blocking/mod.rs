@@ -1,0 +1,12 @@
+//! Threads for closures that block.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `pool.rs` | threads that come when there is work and go when there is none |
+//! | `task.rs` | a closure as a task, so that it has a join handle like any other |
+
+mod pool;
+mod task;
+
+pub(crate) use self::pool::{Config, Pool};
+pub(crate) use self::task::new;

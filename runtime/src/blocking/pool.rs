@@ -1,0 +1,166 @@
+//! Threads that come when there is work and go when there is none.
+//!
+//! What always holds: a job in the queue has a thread that will come for it, be it one that was woken for
+//! it, one that is starting, or, at the limit of threads or when the system gives no more, one that is
+//! busy and looks at the queue before it rests. If there is no thread at all and none can be started, the
+//! job is cancelled, and its handle says so.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::task::Runnable;
+
+/// Starts a thread that runs the closure.
+pub(crate) type StartThread =
+    dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> + Send + Sync;
+
+/// How the pool makes and keeps threads.
+pub(crate) struct Config {
+    pub(crate) max_threads: usize,
+    /// How long a thread waits for work before it ends.
+    pub(crate) keep_alive: Duration,
+    pub(crate) start_thread: Box<StartThread>,
+}
+
+/// A pool of threads.
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    work: Condvar,
+    config: Config,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Runnable>,
+    /// Threads that wait, less those that were called.
+    idle: usize,
+    /// Calls that no thread has heard yet.
+    calls: usize,
+    threads: HashMap<u64, Option<JoinHandle<()>>>,
+    last_thread: u64,
+    shut_down: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(config: Config) -> Self {
+        let state = Mutex::new(State::default());
+        Self(Arc::new(Inner {
+            state,
+            work: Condvar::default(),
+            config,
+        }))
+    }
+
+    /// Brings a job. After shutdown it is cancelled.
+    pub(crate) fn spawn(&self, job: Runnable) {
+        let mut state = self.0.state.lock();
+        if state.shut_down {
+            drop(state);
+            return job.cancel();
+        }
+        state.jobs.push_back(job);
+        if state.idle > 0 {
+            state.idle -= 1;
+            state.calls += 1;
+            self.0.work.notify_one();
+        } else if state.threads.len() < self.0.config.max_threads {
+            self.start_thread(state);
+        }
+    }
+
+    /// Starts a thread. If that fails the job waits for a busy one; if there is none it is cancelled.
+    fn start_thread(&self, mut state: MutexGuard<'_, State>) {
+        state.last_thread += 1;
+        let id = state.last_thread;
+        state.threads.insert(id, None);
+        drop(state);
+        let inner = self.0.clone();
+        let started = (self.0.config.start_thread)(Box::new(move || inner.run(id)));
+        let mut state = self.0.state.lock();
+        match started {
+            Ok(thread) => {
+                // Unless it has ended already.
+                if let Some(place) = state.threads.get_mut(&id) {
+                    *place = Some(thread);
+                }
+            }
+            Err(_) => {
+                state.threads.remove(&id);
+                if state.threads.is_empty() {
+                    let stranded = std::mem::take(&mut state.jobs);
+                    drop(state);
+                    stranded.into_iter().for_each(Runnable::cancel);
+                }
+            }
+        }
+    }
+
+    /// Threads that exist, and jobs that wait for one.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.0.state.lock();
+        (state.threads.len(), state.jobs.len())
+    }
+
+    /// Cancels the jobs that have not begun, and waits for those that have.
+    pub(crate) fn shut_down(&self) {
+        let (jobs, threads) = {
+            let mut state = self.0.state.lock();
+            state.shut_down = true;
+            self.0.work.notify_all();
+            (
+                std::mem::take(&mut state.jobs),
+                std::mem::take(&mut state.threads),
+            )
+        };
+        jobs.into_iter().for_each(Runnable::cancel);
+        for thread in threads.into_values().flatten() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Inner {
+    /// The life of a thread.
+    fn run(&self, id: u64) {
+        let mut state = self.state.lock();
+        loop {
+            while let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                job.run();
+                state = self.state.lock();
+            }
+            if state.shut_down {
+                break;
+            }
+            let called;
+            (state, called) = self.wait(state);
+            if !called {
+                break;
+            }
+        }
+        state.threads.remove(&id);
+    }
+
+    /// Waits for a call; false if the thread should end instead.
+    fn wait<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        state.idle += 1;
+        loop {
+            let timed_out;
+            (state, timed_out) = self.work.wait_timeout(state, self.config.keep_alive);
+            if state.calls > 0 {
+                state.calls -= 1;
+                return (state, true);
+            }
+            if state.shut_down || timed_out {
+                state.idle -= 1;
+                return (state, false);
+            }
+        }
+    }
+}

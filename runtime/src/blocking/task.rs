@@ -1,0 +1,49 @@
+//! A closure as a task.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::task::{self, Header, JoinHandle, Runnable, Schedule};
+
+/// Runs a closure in its one poll.
+struct Once<F>(Option<F>);
+
+impl<F> Unpin for Once<F> {}
+
+impl<F: FnOnce() -> R, R> Future for Once<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        let closure = self.0.take().expect("a closure is polled once");
+        Poll::Ready(closure())
+    }
+}
+
+/// The scheduler of tasks that never wait: they are brought to the pool once and never woken.
+struct Unscheduled;
+
+impl Schedule for Unscheduled {
+    fn schedule(&self, _: Runnable) {
+        unreachable!("a blocking task was woken, though it never waits");
+    }
+
+    fn reschedule(&self, task: Runnable) {
+        self.schedule(task);
+    }
+
+    fn release(&self, _: &Header) {}
+}
+
+/// Makes a task of a closure, for the pool to run.
+pub(crate) fn new<F, R>(
+    closure: F,
+    location: &'static Location<'static>,
+) -> (Runnable, JoinHandle<R>)
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    task::new(Once(Some(closure)), Unscheduled, location)
+}

@@ -1,0 +1,181 @@
+//! Readiness: from the kernel's events to the wakers of those who wait.
+//!
+//! Every core has a [`Reactor`], which is a poller with the sources registered on it. Whoever holds the
+//! core turns it; others may, if it is not being turned. It sees wakers, never tasks.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `key.rs` | the name of a registration: generation, core, slot |
+//! | `readiness.rs` | the word that says what is known about a source |
+//! | `waiters.rs` | who waits for a source |
+//! | `pages.rs` | the slots of a reactor's sources, which never move |
+//! | `registration.rs` | a source's own end: registers late, moves to the core that uses it |
+//!
+//! What always holds:
+//! - An event changes only the source it was meant for: the key it carries has the slot's generation,
+//!   and setting readiness compares it in the same atomic step.
+//! - Nobody waits for what has been reported: an event sets readiness and then takes the waiters out
+//!   under their lock; who wants to wait looks at readiness under that lock.
+
+mod key;
+mod pages;
+mod readiness;
+mod registration;
+mod waiters;
+
+#[cfg(all(test, loom))]
+mod models;
+
+use std::io;
+use std::time::Duration;
+
+pub(crate) use self::key::MAX_CORES;
+pub(crate) use self::registration::{Observed, Registration, WaiterId};
+
+use self::key::Key;
+use self::pages::{Pages, Slot};
+use crate::sync::Mutex;
+use crate::sync::atomic::{
+    AtomicU8,
+    Ordering::{AcqRel, Acquire},
+};
+use crate::sys::{Events, Poller, Ready};
+
+/// The thread that turns the reactor is not asleep in it.
+const AWAKE: u8 = 0;
+/// It sleeps, or is about to.
+const ASLEEP: u8 = 1;
+/// Somebody asked for its attention since it last was awake.
+const NOTIFIED: u8 = 2;
+
+/// All reactors of a runtime. Outlives the runtime as long as a source does.
+#[derive(Debug)]
+pub(crate) struct Reactors(Box<[Reactor]>);
+
+/// One core's poller and its sources.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    poller: Poller,
+    pages: Pages,
+    /// Held while the reactor is being turned.
+    turn: Mutex<Events>,
+    /// [`AWAKE`], [`ASLEEP`] or [`NOTIFIED`]: wake-ups are written only to a sleeper, and once.
+    attention: AtomicU8,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Reactors {
+    pub(crate) fn new(cores: usize) -> io::Result<Self> {
+        (0..cores)
+            .map(|_| Reactor::new())
+            .collect::<io::Result<_>>()
+            .map(Self)
+    }
+
+    pub(crate) fn get(&self, core: usize) -> &Reactor {
+        &self.0[core]
+    }
+
+    /// Sources that are registered.
+    pub(crate) fn sources(&self) -> usize {
+        self.0.iter().map(|reactor| reactor.pages.len()).sum()
+    }
+
+    fn slot(&self, key: Key) -> &Slot {
+        self.0[key.core()].pages.get(key.index())
+    }
+
+    /// Tells every source that nothing will be reported any more, and wakes all who wait.
+    pub(crate) fn shut_down(&self) {
+        for reactor in &self.0 {
+            reactor.pages.close(|slot| slot.report_shutdown());
+        }
+    }
+}
+
+impl Reactor {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            poller: Poller::new()?,
+            pages: Pages::new(),
+            turn: Mutex::new(Events::new()),
+            attention: AtomicU8::new(AWAKE),
+        })
+    }
+
+    /// Waits for events, for ever if there is no time-out, and wakes those they are for. Returns how
+    /// many events there were. For the holder of the core.
+    pub(crate) fn turn(&self, timeout: Option<Duration>) -> usize {
+        let mut events = self.turn.lock();
+        self.poller
+            .wait(&mut events, timeout)
+            .expect("the poller is open and its arguments are valid");
+        let mut count = 0;
+        for event in events.iter() {
+            count += 1;
+            let key = Key::from_token(event.token);
+            self.pages
+                .get(key.index())
+                .report(key.generation(), event.ready);
+        }
+        count
+    }
+
+    /// Announces that this thread is going to sleep in [`turn`](Self::turn); false if somebody wants its
+    /// attention first. What it must not miss it has to look at in between.
+    ///
+    /// *Ordering:* acquire and release: who asked for attention before is seen, together with the reason;
+    /// who asks after this sees the sleeper.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.attention
+            .compare_exchange(AWAKE, ASLEEP, AcqRel, Acquire)
+            .is_ok()
+    }
+
+    /// Ends the sleep, or the attempt. Whatever somebody wanted attention for must be looked at after this.
+    ///
+    /// *Ordering:* acquire, for the reasons of those who asked.
+    pub(crate) fn wake_up(&self) {
+        self.attention.swap(AWAKE, AcqRel);
+    }
+
+    /// Makes the thread that turns the reactor come and look: at once if it sleeps, otherwise before it
+    /// sleeps next.
+    ///
+    /// *Ordering:* release, for the reason to look.
+    pub(crate) fn notify(&self) {
+        if self.attention.swap(NOTIFIED, AcqRel) == ASLEEP {
+            self.poller.wake();
+        }
+    }
+
+    /// Whether descriptors are registered here, so that somebody has to turn the reactor.
+    pub(crate) fn has_sources(&self) -> bool {
+        self.pages.len() > 0
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn poller(&self) -> &Poller {
+        &self.poller
+    }
+}
+
+impl Slot {
+    /// Notes what was reported and wakes those who wait for it.
+    fn report(&self, generation: u32, ready: Ready) {
+        if self.readiness.set(generation, ready) {
+            let wakers = self.waiters.lock().take(ready.directions());
+            wakers.wake();
+        }
+    }
+
+    fn report_shutdown(&self) {
+        let generation = self.readiness.load().generation();
+        self.report(generation, Ready::SHUTDOWN);
+    }
+}

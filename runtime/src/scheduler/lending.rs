@@ -1,0 +1,341 @@
+//! Which thread holds which core.
+//!
+//! A core is held by a worker thread, by a caller of `block_on`, or by nobody: then it is *dormant*, with
+//! no work and nothing registered. All cores start dormant, so the first `block_on` takes one without
+//! asking. A caller who finds none dormant queues up and wakes a sleeping worker, who hands its core over
+//! and waits for another. If every worker is busy the caller polls its future without a core meanwhile,
+//! and gets the first core whose worker runs out of work.
+//!
+//! There are as many worker threads as cores, so while somebody else holds a core a worker is spare, and
+//! drives the core when it comes back with work or sources.
+//!
+//! What always holds: a core that is dormant has its idle bit set, or somebody has claimed it and is on
+//! the way to [`rouse`](Shared::rouse) it.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::{self, Driving};
+use super::core::Core;
+use super::idle::Claim;
+use super::root::{NoRoot, Root, RootFuture};
+use super::worker::{Stop, Worker};
+use super::{Shared, shutdown};
+use crate::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, Release, SeqCst},
+};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Condvar, Mutex};
+
+pub(super) struct Lending {
+    state: Mutex<State>,
+    /// Where spare workers wait.
+    spare: Condvar,
+    /// The length of `State::borrowers`.
+    wanted: AtomicUsize,
+    workers: bool,
+}
+
+struct State {
+    dormant: Vec<Core>,
+    /// Cores for the next spare workers.
+    to_drive: VecDeque<Core>,
+    borrowers: VecDeque<Arc<Borrower>>,
+    closed: bool,
+}
+
+/// How long a caller of `block_on` waits for the core of a worker that it has woken, before it goes on
+/// without. The hand-over takes microseconds, unless the machine is overloaded.
+const HAND_OVER: Duration = Duration::from_millis(1);
+
+/// A thread that waits for a core.
+pub(super) struct Borrower {
+    thread: Thread,
+    core: Mutex<Option<Core>>,
+}
+
+impl Lending {
+    pub(super) fn new(cores: Vec<Core>, workers: bool) -> Self {
+        let state = State {
+            // The first core is taken first.
+            dormant: cores.into_iter().rev().collect(),
+            to_drive: VecDeque::new(),
+            borrowers: VecDeque::new(),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            spare: Condvar::default(),
+            wanted: AtomicUsize::new(0),
+            workers,
+        }
+    }
+
+    pub(super) fn has_workers(&self) -> bool {
+        self.workers
+    }
+
+    /// Whether somebody waits for the first core that is free.
+    ///
+    /// *Ordering:* relaxed, because a core that misses it is asked again before it next sleeps.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Relaxed) > 0
+    }
+}
+
+impl Borrower {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            core: Mutex::new(None),
+        })
+    }
+
+    fn give(&self, core: Core) {
+        *self.core.lock() = Some(core);
+        self.thread.unpark();
+    }
+
+    fn take(&self) -> Option<Core> {
+        self.core.lock().take()
+    }
+}
+
+impl Shared {
+    /// The life of a worker thread.
+    pub(crate) fn work(self: &Arc<Self>) {
+        let _driving = Driving::enter(self);
+        while let Some(core) = self.next_core() {
+            let worker = Worker::new(self.clone(), core);
+            context::as_worker(&worker, || worker.run(&mut NoRoot));
+            self.put_back(worker.into_core());
+        }
+    }
+
+    /// Runs a future on the calling thread, with a core as soon as one can be had.
+    #[track_caller]
+    pub(crate) fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        let _driving = Driving::enter(self);
+        let future = pin!(future);
+        let mut root = RootFuture::new(future, self);
+        if let Some(core) = self.core_for(&mut root) {
+            self.cores[core.index].borrowed.store(true, SeqCst);
+            root.sit_at(Some(core.index));
+            let borrowed = Borrowed {
+                shared: self,
+                worker: Some(Worker::new(self.clone(), core)),
+            };
+            let worker = borrowed.worker.as_ref().expect("it was just put there");
+            let stop = context::as_worker(worker, || worker.run(&mut root));
+            assert!(
+                stop == Stop::RootReady,
+                "the runtime was shut down under a `block_on`"
+            );
+        }
+        root.into_output()
+    }
+
+    /// Gets a core for a root. Polls the root meanwhile if that may take long, and returns `None` if it
+    /// is ready before.
+    fn core_for(self: &Arc<Self>, root: &mut impl Root) -> Option<Core> {
+        let (borrower, promised) = match self.ask_for_core() {
+            Ok(core) => return Some(core),
+            Err(waiting) => waiting,
+        };
+        // However this ends, nobody may go on waiting in its name.
+        let waiting = Waiting {
+            shared: self,
+            borrower,
+        };
+        if promised {
+            thread::park_timeout(HAND_OVER);
+        }
+        loop {
+            if let Some(core) = waiting.borrower.take() {
+                return Some(core);
+            }
+            if root.poll_if_woken() {
+                return None;
+            }
+            if !root.is_woken() {
+                thread::park();
+            }
+        }
+    }
+
+    /// A dormant core, or a place in the queue, and whether a sleeping worker was asked for its core.
+    fn ask_for_core(&self) -> Result<Core, (Arc<Borrower>, bool)> {
+        let borrower = {
+            let mut state = self.lending.state.lock();
+            if let Some(core) = state.dormant.pop() {
+                return Ok(self.awaken(core));
+            }
+            let borrower = Borrower::new();
+            state.borrowers.push_back(borrower.clone());
+            self.lending.wanted.fetch_add(1, SeqCst);
+            borrower
+        };
+        Err((borrower, self.ask_sleeping_worker()))
+    }
+
+    /// Wakes a worker that sleeps, which then finds that its core is wanted.
+    fn ask_sleeping_worker(&self) -> bool {
+        for (index, core) in self.cores.iter().enumerate() {
+            if core.borrowed.load(SeqCst) || !self.idle.is_idle(index) {
+                continue;
+            }
+            match self.idle.claim(index) {
+                Claim::Claimed => {
+                    self.wake_core(index);
+                    return true;
+                }
+                Claim::Busy => {}
+                Claim::LookForWork => self.look_for_work(),
+            }
+        }
+        false
+    }
+
+    /// Ends a core's dormancy. If somebody has claimed it, the core has that searcher's token.
+    fn awaken(&self, core: Core) -> Core {
+        self.cores[core.index].dormant.store(false, Release);
+        if !self.idle.leave(core.index) {
+            core.searching.set(true);
+        }
+        core
+    }
+
+    fn look_for_work(&self) {
+        if self.has_visible_work() {
+            self.wake_searcher();
+        }
+    }
+
+    /// The next core for a worker thread; `None` at shutdown.
+    fn next_core(&self) -> Option<Core> {
+        let mut state = self.lending.state.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(core) = state.to_drive.pop_front() {
+                return Some(core);
+            }
+            state = self.lending.spare.wait(state);
+        }
+    }
+
+    /// Lets go of a core: to who waits for one, to a spare worker if there is something to do, or to rest.
+    fn put_back(self: &Arc<Self>, core: Core) {
+        let mut state = self.lending.state.lock();
+        if state.closed {
+            drop(state);
+            return shutdown::collect(self, core);
+        }
+        if let Some(borrower) = state.borrowers.pop_front() {
+            self.lending.wanted.fetch_sub(1, SeqCst);
+            drop(state);
+            return borrower.give(core);
+        }
+        if self.lending.workers && self.needs_driver(&core) {
+            state.to_drive.push_back(core);
+            self.lending.spare.notify_one();
+            return;
+        }
+        let index = core.index;
+        let token = core.searching.replace(false);
+        self.cores[index].dormant.store(true, Release);
+        state.dormant.push(core);
+        drop(state);
+        self.idle.enter(index);
+        if !token || self.idle.stop_searching() {
+            self.look_for_work();
+        }
+    }
+
+    /// Whether a core would miss something if nobody held it.
+    fn needs_driver(&self, core: &Core) -> bool {
+        core.ring.len() > 0
+            || !self.cores[core.index].next.is_empty()
+            || self.reactors.get(core.index).has_sources()
+    }
+
+    /// Lets a spare worker drive a core, if it is dormant. Otherwise its holder is made to look.
+    pub(super) fn rouse(&self, index: usize) {
+        let mut state = self.lending.state.lock();
+        let position = state.dormant.iter().position(|core| core.index == index);
+        match position {
+            Some(position) if self.lending.workers => {
+                let core = state.dormant.swap_remove(position);
+                state.to_drive.push_back(self.awaken(core));
+                self.lending.spare.notify_one();
+            }
+            // It waits for the next `block_on`.
+            Some(_) => {}
+            None => self.reactors.get(index).notify(),
+        }
+    }
+
+    /// Makes sure that a core's reactor is being turned, after a source was registered there from outside.
+    pub(crate) fn ensure_driven(&self, core: usize) {
+        if self.lending.workers && self.cores[core].dormant.load(SeqCst) {
+            self.rouse(core);
+        }
+    }
+
+    /// Begins shutdown: spare workers leave. Returns the cores that nobody holds.
+    pub(super) fn close_lending(&self) -> Vec<Core> {
+        let mut state = self.lending.state.lock();
+        state.closed = true;
+        self.lending.spare.notify_all();
+        let State {
+            dormant, to_drive, ..
+        } = &mut *state;
+        dormant.drain(..).chain(to_drive.drain(..)).collect()
+    }
+}
+
+/// Puts the core of a `block_on` back, also when its future panics.
+struct Borrowed<'a> {
+    shared: &'a Arc<Shared>,
+    worker: Option<Worker>,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            let core = worker.into_core();
+            self.shared.cores[core.index].borrowed.store(false, SeqCst);
+            self.shared.put_back(core);
+        }
+    }
+}
+
+/// Ends the wait for a core.
+struct Waiting<'a> {
+    shared: &'a Arc<Shared>,
+    borrower: Arc<Borrower>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lending.state.lock();
+        let waiting = state.borrowers.len();
+        state
+            .borrowers
+            .retain(|borrower| !Arc::ptr_eq(borrower, &self.borrower));
+        self.shared
+            .lending
+            .wanted
+            .fetch_sub(waiting - state.borrowers.len(), SeqCst);
+        drop(state);
+        // It may have come just too late.
+        if let Some(core) = self.borrower.take() {
+            self.shared.put_back(core);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The scheduler: cores, the threads that hold them, and what flows between them.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `core.rs` | a core: its holder's side and everybody's side |
+//! | `worker.rs` | the loop of a thread that holds a core |
+//! | `pace.rs` | when a busy core looks at the outside |
+//! | `idle.rs` | which cores are idle, who searches, whom to wake |
+//! | `lending.rs` | which thread holds which core |
+//! | `root.rs` | the future of `block_on` |
+//! | `shutdown.rs` | the end: every future dropped |
+//! | `context.rs` | what the current thread is to a runtime |
+//!
+//! The life of a task here: a wake on a worker puts it into that core's LIFO slot, whence it displaces
+//! another into the ring; a wake from elsewhere puts it into the injector. A core runs its slot, its
+//! ring, then the injector, then what it can steal, then sleeps in its reactor.
+
+pub(crate) mod context;
+mod core;
+mod idle;
+mod lending;
+mod pace;
+mod root;
+mod shutdown;
+mod worker;
+
+#[cfg(all(test, loom))]
+mod models;
+
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+
+use self::core::{Core, Remote};
+use self::idle::Idle;
+use self::lending::Lending;
+use crate::blocking;
+use crate::queue::Injector;
+use crate::reactor::Reactors;
+use crate::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, SeqCst},
+    fence,
+};
+use crate::task::{self, Header, JoinHandle, Runnable, Schedule};
+
+/// What all threads of a runtime share.
+pub(crate) struct Shared {
+    cores: Box<[Remote]>,
+    injector: Injector<Runnable>,
+    idle: Idle,
+    lending: Lending,
+    pub(crate) reactors: Reactors,
+    pub(crate) blocking: blocking::Pool,
+    shut_down: AtomicBool,
+    collected: shutdown::Collected,
+    /// Where tasks from outside are listed, in turn.
+    next_list: AtomicUsize,
+}
+
+/// A task's way back to its scheduler.
+struct Home {
+    shared: Arc<Shared>,
+    /// The core in whose list the task is.
+    core: u32,
+}
+
+impl Shared {
+    /// A runtime of so many cores. `workers` says whether threads will come to hold them.
+    pub(crate) fn new(
+        cores: usize,
+        workers: bool,
+        blocking: blocking::Pool,
+    ) -> io::Result<Arc<Self>> {
+        let (locals, remotes): (Vec<_>, Vec<_>) = (0..cores).map(Core::new).unzip();
+        Ok(Arc::new(Self {
+            cores: remotes.into(),
+            injector: Injector::new(),
+            idle: Idle::new(cores),
+            lending: Lending::new(locals, workers),
+            reactors: Reactors::new(cores)?,
+            blocking,
+            shut_down: AtomicBool::new(false),
+            collected: shutdown::Collected::default(),
+            next_list: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Makes a task of a future. After shutdown it is cancelled at once.
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let core = self
+            .current_core()
+            .unwrap_or_else(|| self.next_list.fetch_add(1, Relaxed) % self.cores.len());
+        let home = Home {
+            shared: self.clone(),
+            core: core as u32,
+        };
+        let (task, handle) = task::new(future, home, location);
+        if self.cores[core].owned.insert(&task) {
+            self.schedule(task);
+        } else {
+            task.cancel();
+        }
+        handle
+    }
+
+    /// The core of this runtime that the current thread holds.
+    pub(crate) fn current_core(&self) -> Option<usize> {
+        context::with_worker(self, |worker| worker.map(|worker| worker.core_index()))
+    }
+
+    /// Tasks that are not complete.
+    pub(crate) fn alive_tasks(&self) -> usize {
+        self.cores.iter().map(|core| core.owned.len()).sum()
+    }
+
+    /// Tasks in the injector.
+    pub(crate) fn injected(&self) -> usize {
+        self.injector.len()
+    }
+
+    pub(crate) fn cores(&self) -> usize {
+        self.cores.len()
+    }
+
+    /// Whether threads of its own hold the cores, and not only callers of `block_on`.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.lending.has_workers()
+    }
+
+    #[inline]
+    fn schedule(&self, task: Runnable) {
+        context::with_worker(self, |worker| match worker {
+            Some(worker) => worker.push(task),
+            None => self.inject(task),
+        });
+    }
+
+    /// Brings a task from outside.
+    ///
+    /// *Ordering:* the fence puts the push before the looks at who is idle and at shutdown, as
+    /// [`idle`](self::idle) demands.
+    fn inject(&self, task: Runnable) {
+        self.injector.push(task);
+        fence(SeqCst);
+        if self.shut_down.load(SeqCst) {
+            self.cancel_injected();
+        } else {
+            self.wake_searcher();
+        }
+    }
+
+    /// Wakes an idle core to look for work, unless one is searching.
+    fn wake_searcher(&self) {
+        if let Some(core) = self.idle.claim_searcher() {
+            self.wake_core(core);
+        }
+    }
+
+    /// Brings a core to somebody's attention that the caller has claimed.
+    fn wake_core(&self, core: usize) {
+        if self.cores[core].dormant.load(Acquire) {
+            self.rouse(core);
+        } else {
+            self.reactors.get(core).notify();
+        }
+    }
+
+    /// Whether there is work that any core could take.
+    ///
+    /// *Ordering:* the fence puts the looks after what the caller did before, as [`idle`](self::idle)
+    /// demands.
+    fn has_visible_work(&self) -> bool {
+        fence(SeqCst);
+        !self.injector.is_empty() || self.cores.iter().any(|core| core.ring.len() > 0)
+    }
+}
+
+impl Schedule for Home {
+    #[inline]
+    fn schedule(&self, task: Runnable) {
+        self.shared.schedule(task);
+    }
+
+    fn reschedule(&self, task: Runnable) {
+        context::with_worker(&self.shared, |worker| match worker {
+            Some(worker) => worker.push_behind(task),
+            None => self.shared.inject(task),
+        });
+    }
+
+    fn release(&self, task: &Header) {
+        self.shared.cores[self.core as usize].owned.remove(task);
+    }
+}

@@ -1,0 +1,85 @@
+//! Starting tasks on the current runtime.
+
+use std::future::Future;
+use std::panic::Location;
+
+use crate::runtime;
+use crate::scheduler::context;
+use crate::task::JoinHandle;
+
+/// Starts a task on the current runtime. It runs whether or not its handle is awaited.
+///
+/// # Panics
+///
+/// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = mini_rt_runtime::runtime::Builder::new_current_thread().build()?;
+/// runtime.block_on(async {
+///     let tasks: Vec<_> = (0..3).map(|n| mini_rt_runtime::spawn(async move { n * n })).collect();
+///     for (n, task) in tasks.into_iter().enumerate() {
+///         assert_eq!(task.await.unwrap(), n * n);
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let location = Location::caller();
+    context::with_current(|shared| shared.spawn(future, location)).expect(context::NO_RUNTIME)
+}
+
+/// Runs a closure on a thread where it may block: file access, name resolution, long computations.
+///
+/// Once begun, it cannot be aborted. The runtime's end waits for it.
+///
+/// # Panics
+///
+/// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = mini_rt_runtime::runtime::Builder::new_current_thread().build()?;
+/// runtime.block_on(async {
+///     let text = mini_rt_runtime::spawn_blocking(|| std::fs::read_to_string("Cargo.toml"));
+///     assert!(text.await.unwrap().unwrap().contains("[package]"));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, R>(closure: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let location = Location::caller();
+    context::with_current(|shared| runtime::spawn_blocking(shared, closure, location))
+        .expect(context::NO_RUNTIME)
+}
+
+/// Runs a future on this thread, in a current-thread runtime of its own.
+///
+/// # Panics
+///
+/// If the future panics, if the thread is running async tasks already, and if the system gives no
+/// descriptors for the runtime's poller.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(mini_rt_runtime::block_on(async { 1 + 1 }), 2);
+/// ```
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = runtime::Builder::new_current_thread().build();
+    runtime
+        .expect("the runtime's poller could not be made")
+        .block_on(future)
+}

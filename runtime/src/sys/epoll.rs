@@ -1,0 +1,281 @@
+//! epoll: edge-triggered, with an eventfd for wake-ups.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::{Event, Interest, Ready, syscall};
+
+/// The token of wake-ups; no descriptor has it.
+const WAKE: u64 = 0;
+
+/// How many events one wait can bring. More stay in the kernel for the next.
+const EVENTS: usize = 256;
+
+/// An epoll instance.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    epoll: OwnedFd,
+    /// Edge-triggered, so that it is written to and never read.
+    wake: OwnedFd,
+    /// Cleared at the first refusal, on kernels before 5.11 or behind old sandboxes.
+    has_pwait2: AtomicBool,
+}
+
+/// The buffer that a wait fills.
+pub(crate) struct Events {
+    buffer: Box<[libc::epoll_event]>,
+    len: usize,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: both calls return a new descriptor, which nobody else owns, or -1.
+        let (epoll, wake) = unsafe {
+            let epoll = OwnedFd::from_raw_fd(syscall(libc::epoll_create1(libc::EPOLL_CLOEXEC))?);
+            let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
+            (
+                epoll,
+                OwnedFd::from_raw_fd(syscall(libc::eventfd(0, flags))?),
+            )
+        };
+        let poller = Self {
+            epoll,
+            wake,
+            has_pwait2: AtomicBool::new(true),
+        };
+        poller.control(
+            libc::EPOLL_CTL_ADD,
+            poller.wake.as_raw_fd(),
+            WAKE,
+            libc::EPOLLIN,
+        )?;
+        Ok(poller)
+    }
+
+    /// Starts to report a descriptor's edges. What is ready already counts as an edge.
+    pub(crate) fn add(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, flags(interest))
+    }
+
+    /// Reports other edges of a descriptor from now on. What is ready already counts as an edge.
+    pub(crate) fn modify(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, flags(interest))
+    }
+
+    /// Stops reporting a descriptor. Events on their way may still come.
+    pub(crate) fn delete(&self, fd: RawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, WAKE, 0)
+    }
+
+    /// Lets the current or the next wait return.
+    pub(crate) fn wake(&self) {
+        let one = 1_u64;
+        // SAFETY: the buffer is eight readable bytes. The write cannot fail but for a counter at its end,
+        // which wakes as well.
+        unsafe {
+            libc::write(
+                self.wake.as_raw_fd(),
+                (&raw const one).cast(),
+                size_of::<u64>(),
+            )
+        };
+    }
+
+    /// Waits for events, for ever if there is no time-out. An interrupted wait brings none.
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let result = match self.pwait2(events, timeout) {
+            Some(result) => result,
+            None => self.wait_milliseconds(events, timeout),
+        };
+        events.len = match result {
+            Ok(count) => count as usize,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    /// `epoll_pwait2`, which counts in nanoseconds; `None` where the kernel does not have it.
+    fn pwait2(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> Option<io::Result<libc::c_int>> {
+        if !self.has_pwait2.load(Relaxed) {
+            return None;
+        }
+        let time = timeout.map(|timeout| libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: timeout.subsec_nanos() as _,
+        });
+        // SAFETY: the buffer has room for the count given, and the time-out is null or a timespec.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                events.buffer.as_mut_ptr(),
+                events.buffer.len() as libc::c_int,
+                time.as_ref().map_or(ptr::null(), ptr::from_ref),
+                ptr::null::<libc::sigset_t>(),
+                0_usize,
+            )
+        };
+        let result = syscall(result as libc::c_int);
+        if let Err(error) = &result {
+            if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+                self.has_pwait2.store(false, Relaxed);
+                return None;
+            }
+        }
+        Some(result)
+    }
+
+    /// `epoll_wait`, with the time-out rounded up, so that nothing comes too early.
+    fn wait_milliseconds(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<libc::c_int> {
+        let milliseconds = timeout.map_or(-1, |timeout| {
+            libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000))
+                .unwrap_or(libc::c_int::MAX)
+        });
+        // SAFETY: the buffer has room for the count given.
+        syscall(unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                events.buffer.as_mut_ptr(),
+                events.buffer.len() as libc::c_int,
+                milliseconds,
+            )
+        })
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        fd: RawFd,
+        token: u64,
+        flags: libc::c_int,
+    ) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: (flags | libc::EPOLLET) as u32,
+            u64: token,
+        };
+        // SAFETY: the event lives through the call; the kernel checks the descriptors.
+        syscall(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
+            .map(drop)
+    }
+}
+
+fn flags(interest: Interest) -> libc::c_int {
+    let mut flags = 0;
+    if interest.is_readable() {
+        flags |= libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI;
+    }
+    if interest.is_writable() {
+        flags |= libc::EPOLLOUT;
+    }
+    flags
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS].into(),
+            len: 0,
+        }
+    }
+
+    /// The descriptors' events of the last wait; wake-ups are left out.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
+        let events = self.buffer[..self.len].iter();
+        events
+            .map(|event| Event {
+                token: event.u64,
+                ready: ready(event.events as libc::c_int),
+            })
+            .filter(|event| event.token != WAKE)
+    }
+}
+
+/// An error makes both directions ready: the system call tells what it is.
+fn ready(flags: libc::c_int) -> Ready {
+    let mut ready = Ready::NONE;
+    let mut add = |any: libc::c_int, bits: Ready| {
+        if flags & any != 0 {
+            ready = ready.union(bits);
+        }
+    };
+    let (error, hang_up) = (libc::EPOLLERR, libc::EPOLLHUP);
+    add(
+        libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP | hang_up | error,
+        Ready::READ,
+    );
+    add(libc::EPOLLOUT | hang_up | error, Ready::WRITE);
+    add(libc::EPOLLRDHUP | hang_up | error, Ready::READ_CLOSED);
+    add(hang_up | error, Ready::WRITE_CLOSED);
+    add(libc::EPOLLPRI, Ready::PRIORITY);
+    ready
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn tokens(poller: &Poller, timeout: Duration) -> Vec<u64> {
+        let mut events = Events::new();
+        poller.wait(&mut events, Some(timeout)).unwrap();
+        events.iter().map(|event| event.token).collect()
+    }
+
+    #[test]
+    fn an_edge_is_reported_once_and_after_modify_again() {
+        let poller = Poller::new().unwrap();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        poller.add(ours.as_raw_fd(), 7, Interest::READABLE).unwrap();
+        assert_eq!(tokens(&poller, Duration::ZERO), []);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(tokens(&poller, Duration::from_secs(5)), [7]);
+        assert_eq!(tokens(&poller, Duration::ZERO), []);
+        poller
+            .modify(ours.as_raw_fd(), 8, Interest::READABLE | Interest::WRITABLE)
+            .unwrap();
+        assert_eq!(tokens(&poller, Duration::from_secs(5)), [8]);
+        poller.delete(ours.as_raw_fd()).unwrap();
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(tokens(&poller, Duration::ZERO), []);
+    }
+
+    #[test]
+    fn a_wake_up_ends_the_current_wait_and_the_next() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::new();
+        for _ in 0..3 {
+            poller.wake();
+            poller.wait(&mut events, None).unwrap();
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| poller.wake());
+            poller.wait(&mut events, None).unwrap();
+        });
+    }
+
+    #[test]
+    fn both_waits_keep_a_time_out_and_never_end_early() {
+        let poller = Poller::new().unwrap();
+        for has_pwait2 in [true, false] {
+            poller.has_pwait2.store(has_pwait2, Relaxed);
+            let started = Instant::now();
+            tokens(&poller, Duration::from_micros(1500));
+            assert!(started.elapsed() >= Duration::from_micros(1500));
+        }
+    }
+}

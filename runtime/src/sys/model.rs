@@ -1,0 +1,85 @@
+//! A poller for loom's models: a set of pending events and a condition variable.
+//!
+//! Descriptors are plain numbers. A model makes one ready with [`Poller::trigger`].
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use super::{Event, Interest, Ready};
+use crate::sync::{Condvar, Mutex};
+
+#[derive(Debug, Default)]
+pub(crate) struct Poller {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    registered: HashMap<RawFd, (u64, Interest)>,
+    pending: Vec<Event>,
+    woken: bool,
+}
+
+pub(crate) struct Events(Vec<Event>);
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    pub(crate) fn add(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.state.lock().registered.insert(fd, (token, interest));
+        Ok(())
+    }
+
+    pub(crate) fn modify(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.add(fd, token, interest)
+    }
+
+    pub(crate) fn delete(&self, fd: RawFd) -> io::Result<()> {
+        self.state.lock().registered.remove(&fd);
+        Ok(())
+    }
+
+    pub(crate) fn wake(&self) {
+        self.state.lock().woken = true;
+        self.changed.notify_all();
+    }
+
+    /// Makes a registered descriptor readable.
+    #[cfg(test)]
+    pub(crate) fn trigger(&self, fd: RawFd) {
+        let mut state = self.state.lock();
+        if let Some(&(token, _)) = state.registered.get(&fd) {
+            state.pending.push(Event {
+                token,
+                ready: Ready::READ,
+            });
+            self.changed.notify_all();
+        }
+    }
+
+    /// A wait with a time-out does not wait at all: loom has no clock.
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let mut state = self.state.lock();
+        while timeout.is_none() && !state.woken && state.pending.is_empty() {
+            state = self.changed.wait(state);
+        }
+        state.woken = false;
+        events.0 = std::mem::take(&mut state.pending);
+        Ok(())
+    }
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
+        self.0.iter().copied()
+    }
+}

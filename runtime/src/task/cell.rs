@@ -1,0 +1,242 @@
+//! The allocation of a task, and the operations that know the future's type.
+//!
+//! ```text
+//!            ┌ Header ──────────────────────────────────────┐ ┌ Cell<F, S> ──────────────────────┐
+//!  task ───► │ state │ vtable │ id │ location │ links │ waker │ scheduler │ future or output      │
+//!            └──────────────────────────────────────────────┘ └──────────────────────────────────┘
+//! ```
+//!
+//! Everything outside this file holds a `NonNull<Header>` and reaches the rest through the vtable.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+use super::owned::Links;
+use super::state::{Pending, State};
+use super::{Id, JoinError, Runnable, Schedule, waker};
+use crate::sync::UnsafeCell;
+
+/// What all tasks have in common.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(super) state: State,
+    pub(super) vtable: &'static Vtable,
+    pub(super) id: Id,
+    /// Where the task was spawned.
+    pub(super) location: &'static Location<'static>,
+    /// Place in a list of owned tasks, guarded by that list's lock.
+    pub(super) links: UnsafeCell<Links>,
+    /// Who waits for the output; see [`state`](super::state) for whose it is when.
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+}
+
+/// The operations that need the future's type. Each takes a task made by [`allocate`].
+#[derive(Debug)]
+pub(super) struct Vtable {
+    /// Polls the task. Takes the `Runnable` over.
+    pub(super) run: unsafe fn(NonNull<Header>),
+    /// Drops the future. Takes the `Runnable` over.
+    pub(super) cancel: unsafe fn(NonNull<Header>),
+    /// Brings the `Runnable` to the scheduler.
+    pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// Moves the output to `*mut Poll<Result<T, JoinError>>`. For the output's owner, once.
+    pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops the output in place. For the output's owner.
+    pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Frees the task. For whoever gave up the last reference.
+    pub(super) dealloc: unsafe fn(NonNull<Header>),
+}
+
+/// What a task holds besides its header.
+enum Stage<F: Future> {
+    Future(F),
+    Finished(Result<F::Output, JoinError>),
+    Empty,
+}
+
+#[repr(C)]
+struct Cell<F: Future, S> {
+    header: Header,
+    scheduler: S,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+/// A new task with the state word's initial references and wake.
+pub(super) fn allocate<F, S>(
+    future: F,
+    scheduler: S,
+    location: &'static Location<'static>,
+) -> NonNull<Header>
+where
+    F: Future + 'static,
+    S: Schedule,
+{
+    let cell = Box::new(Cell {
+        header: Header {
+            state: State::new(),
+            vtable: const {
+                &Vtable {
+                    run: run::<F, S>,
+                    cancel: cancel::<F, S>,
+                    schedule: schedule::<F, S>,
+                    take_output: take_output::<F, S>,
+                    drop_output: drop_output::<F, S>,
+                    dealloc: dealloc::<F, S>,
+                }
+            },
+            id: Id::next(),
+            location,
+            links: UnsafeCell::new(Links::default()),
+            join_waker: UnsafeCell::new(None),
+        },
+        scheduler,
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    NonNull::from(Box::leak(cell)).cast()
+}
+
+/// Polls the future in its place. A panic in the poll, or in the future's drop after it is ready, is the
+/// task's result.
+///
+/// # Safety
+///
+/// The caller holds the `Runnable`.
+unsafe fn poll_stage<F: Future, S>(
+    cell: &Cell<F, S>,
+    cx: &mut Context<'_>,
+) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        cell.stage.with_mut(|stage| {
+            // SAFETY: only the `Runnable`'s holder touches the stage before the task is complete.
+            let stage = unsafe { &mut *stage };
+            let Stage::Future(future) = stage else {
+                unreachable!("a task was polled after its end")
+            };
+            // SAFETY: the future stays in its allocation until it is dropped there.
+            let poll = unsafe { Pin::new_unchecked(future) }.poll(cx);
+            if poll.is_ready() {
+                *stage = Stage::Empty;
+            }
+            poll
+        })
+    }))
+}
+
+unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
+    // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    let start = cell.header.state.start();
+    if start.cancelled {
+        // SAFETY: the `Runnable` is passed on.
+        return unsafe { cancel::<F, S>(task) };
+    }
+    let waker = waker::borrowed(task);
+    // SAFETY: the caller holds the `Runnable`.
+    let result = unsafe { poll_stage(cell, &mut Context::from_waker(&waker)) };
+    let output = match result {
+        Ok(Poll::Pending) => match cell.header.state.finish_pending(start.wakes) {
+            Pending::Idle => return,
+            Pending::Woken => return cell.scheduler.reschedule(Runnable(task)),
+            // SAFETY: the `Runnable` is passed on.
+            Pending::Cancelled => return unsafe { cancel::<F, S>(task) },
+        },
+        Ok(Poll::Ready(output)) => Ok(output),
+        Err(panic) => Err(JoinError::panicked(cell.header.id, panic)),
+    };
+    // SAFETY: the `Runnable` is passed on.
+    unsafe { complete::<F, S>(task, output) }
+}
+
+unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {
+    // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    let error = match set_stage(cell, Stage::Empty) {
+        Ok(()) => JoinError::cancelled(cell.header.id),
+        Err(panic) => JoinError::panicked(cell.header.id, panic),
+    };
+    // SAFETY: the `Runnable` is passed on.
+    unsafe { complete::<F, S>(task, Err(error)) }
+}
+
+/// Stores the output, tells the join handle, and lets go of the task.
+///
+/// # Safety
+///
+/// The caller holds the `Runnable`, which ends here. The task may be freed when this returns.
+unsafe fn complete<F: Future, S: Schedule>(
+    task: NonNull<Header>,
+    output: Result<F::Output, JoinError>,
+) {
+    // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    let header = &cell.header;
+    // The future is dropped here if the poll panicked. Should its drop panic as well, the first panic is
+    // the one to report.
+    let _ = set_stage(cell, Stage::Finished(output));
+    let before = header.state.complete();
+    if !before.has_join_handle() {
+        // A panic in the drop of an output that nobody wants concerns nobody.
+        let _ = set_stage(cell, Stage::Empty);
+    } else if before.has_join_waker() {
+        // SAFETY: the join handle gave the slot to the completer.
+        let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+        // A waker that panics must not take the worker with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake)));
+    }
+    cell.scheduler.release(header);
+    if header.state.drop_ref() {
+        // SAFETY: that was the last reference.
+        unsafe { dealloc::<F, S>(task) };
+    }
+}
+
+/// Replaces the stage, and catches a panic in the drop of the old one.
+fn set_stage<F: Future, S>(cell: &Cell<F, S>, new: Stage<F>) -> Result<(), Box<dyn Any + Send>> {
+    cell.stage.with_mut(|stage| {
+        catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: callers own what is inside, as the state word says. A drop that panics leaves the
+            // place assigned all the same.
+            unsafe { *stage = new }
+        }))
+    })
+}
+
+unsafe fn schedule<F: Future, S: Schedule>(task: NonNull<Header>) {
+    // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    cell.scheduler.schedule(Runnable(task));
+}
+
+unsafe fn take_output<F: Future, S>(task: NonNull<Header>, target: *mut ()) {
+    // SAFETY: the caller has a reference, so the task is alive, and it is of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    // SAFETY: the caller owns the output.
+    let stage = cell
+        .stage
+        .with_mut(|stage| unsafe { std::mem::replace(&mut *stage, Stage::Empty) });
+    let Stage::Finished(output) = stage else {
+        panic!("a JoinHandle was polled after it was ready")
+    };
+    // SAFETY: the caller's target is of this type and holds a value that needs no drop.
+    unsafe {
+        target
+            .cast::<Poll<Result<F::Output, JoinError>>>()
+            .write(Poll::Ready(output))
+    };
+}
+
+unsafe fn drop_output<F: Future, S>(task: NonNull<Header>) {
+    // SAFETY: the caller has a reference, so the task is alive, and it is of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    // A panic in the output's drop must not pass through the drop of a handle.
+    let _ = set_stage(cell, Stage::Empty);
+}
+
+unsafe fn dealloc<F: Future, S>(task: NonNull<Header>) {
+    // SAFETY: the task came out of a box of this type, and nobody else has a reference.
+    drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+}

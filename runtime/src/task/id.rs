@@ -1,0 +1,53 @@
+//! Task identifiers.
+
+use std::cell::Cell;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How many identifiers a thread takes from the process at once.
+const BLOCK: u64 = 1024;
+
+static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The last identifier this thread gave out. A multiple of `BLOCK` means that its block is used up.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Identifies a task among all tasks of the process, over its whole life.
+///
+/// Identifiers grow in the order of spawning on one thread. Between threads their order means nothing.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = mini_rt_runtime::runtime::Builder::new_current_thread().build()?;
+/// let first = runtime.spawn(async {});
+/// let second = runtime.spawn(async {});
+/// assert_ne!(first.id(), second.id());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(NonZeroU64);
+
+impl Id {
+    /// A new identifier, mostly without touching memory that other threads write.
+    pub(crate) fn next() -> Self {
+        LAST.with(|last| {
+            let mut id = last.get();
+            if id % BLOCK == 0 {
+                id = NEXT_BLOCK.fetch_add(1, Relaxed) * BLOCK;
+            }
+            id += 1;
+            last.set(id);
+            Self(NonZeroU64::new(id).expect("one was just added"))
+        })
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,126 @@
+//! Tasks: one allocation each, driven by a [`Runnable`], watched through a [`JoinHandle`].
+//!
+//! What always holds:
+//! - A task is in exactly one of three phases: it has a future, it has an output, or it has neither
+//!   any more. [`state`] says who may touch what is inside.
+//! - The future is polled and dropped only by the holder of the task's one `Runnable`. It is dropped as
+//!   soon as it is finished, cancelled or has panicked, whoever still holds a reference to the task.
+//! - A task goes back to its scheduler through [`Schedule`]; this folder knows nothing of workers.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `state.rs` | the state word and every transition of it |
+//! | `cell.rs` | the allocation and the operations that know the future's type |
+//! | `waker.rs` | wakers over a task |
+//! | `join.rs` | the join handle and the abort handle |
+//! | `owned.rs` | the lists by which a runtime finds its tasks |
+//! | `yield_now.rs` | giving way to other tasks |
+
+mod cell;
+mod error;
+mod id;
+mod join;
+mod owned;
+mod state;
+mod waker;
+mod yield_now;
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::future::Future;
+use std::mem;
+use std::panic::Location;
+use std::ptr::NonNull;
+
+pub(crate) use self::cell::Header;
+pub use self::error::JoinError;
+pub use self::id::Id;
+pub use self::join::{AbortHandle, JoinHandle};
+pub(crate) use self::owned::Owned;
+pub use self::yield_now::yield_now;
+
+/// Where the `Runnable`s of a task go.
+pub(crate) trait Schedule: Send + Sync + 'static {
+    /// Takes a task that was woken.
+    fn schedule(&self, task: Runnable);
+
+    /// Takes a task that was woken by itself, or by others while it ran. It goes behind what is ready.
+    fn reschedule(&self, task: Runnable);
+
+    /// Lets go of a task that is complete.
+    fn release(&self, task: &Header);
+}
+
+/// The right and the duty to poll a task. At most one exists per task.
+///
+/// Dropped instead of [run](Self::run), it cancels the task.
+#[derive(Debug)]
+pub(crate) struct Runnable(NonNull<Header>);
+
+// SAFETY: `spawn` takes only futures and outputs that are `Send`, schedulers that are `Send + Sync`, and
+// the state word admits one holder at a time.
+unsafe impl Send for Runnable {}
+
+impl Runnable {
+    /// Polls the task once and does what follows from the result.
+    #[inline]
+    pub(crate) fn run(self) {
+        let task = self.into_raw();
+        // SAFETY: this was the task's `Runnable`, which is passed on.
+        unsafe { (task.as_ref().vtable.run)(task) }
+    }
+
+    /// Drops the future, and lets the join handle know that there will be no output.
+    pub(crate) fn cancel(self) {
+        let task = self.into_raw();
+        // SAFETY: this was the task's `Runnable`, which is passed on.
+        unsafe { (task.as_ref().vtable.cancel)(task) }
+    }
+
+    /// Gives the task to its scheduler.
+    #[inline]
+    fn schedule(self) {
+        let task = self.into_raw();
+        // SAFETY: this was the task's `Runnable`, which is passed on.
+        unsafe { (task.as_ref().vtable.schedule)(task) }
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        let task = self.0;
+        mem::forget(self);
+        task
+    }
+
+    /// # Safety
+    ///
+    /// `task` came out of [`into_raw`](Self::into_raw), once.
+    pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Self {
+        Self(task)
+    }
+}
+
+impl Drop for Runnable {
+    fn drop(&mut self) {
+        Self(self.0).cancel();
+    }
+}
+
+/// Makes a task of `future`, with a `Runnable` that the caller must bring to `scheduler`.
+pub(crate) fn new<F, S>(
+    future: F,
+    scheduler: S,
+    location: &'static Location<'static>,
+) -> (Runnable, JoinHandle<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let task = cell::allocate(future, scheduler, location);
+    // SAFETY: the state word starts with one wake for this `Runnable` and one reference for this handle,
+    // and the handle's type is the future's output.
+    unsafe { (Runnable(task), JoinHandle::from_raw(task)) }
+}

@@ -1,0 +1,136 @@
+//! The list by which a runtime finds its tasks, so that shutdown can drop every future.
+//!
+//! A runtime has one list per core, so that spawning on different cores shares no lock. A task enters a
+//! list when it is spawned and leaves when it is complete. The links are in the tasks' headers: nothing
+//! is allocated.
+//!
+//! What always holds: a task in a list is not complete, hence alive.
+
+use std::ptr::NonNull;
+
+use super::Runnable;
+use super::cell::Header;
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// A task's neighbours.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    entered: bool,
+    previous: Option<NonNull<Header>>,
+    next: Option<NonNull<Header>>,
+}
+
+/// The incomplete tasks that were spawned on one core.
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    list: Mutex<List>,
+    emptied: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    head: Option<NonNull<Header>>,
+    len: usize,
+    /// Set by shutdown: nothing enters any more.
+    closed: bool,
+}
+
+// SAFETY: the headers' links are touched only under the list's lock, and nothing else is reached through
+// these pointers but the state word.
+unsafe impl Send for List {}
+
+impl Owned {
+    /// Enters a new task; false if the list is closed.
+    pub(crate) fn insert(&self, task: &Runnable) -> bool {
+        let mut list = self.list.lock();
+        if list.closed {
+            return false;
+        }
+        let task = task.0;
+        if let Some(head) = list.head {
+            with_links(&list, head, |links| links.previous = Some(task));
+        }
+        with_links(&list, task, |links| {
+            *links = Links {
+                entered: true,
+                previous: None,
+                next: list.head,
+            };
+        });
+        list.head = Some(task);
+        list.len += 1;
+        true
+    }
+
+    /// Takes a task out, if it was entered. A task is never entered in a list but that of its own core.
+    pub(crate) fn remove(&self, task: &Header) {
+        let mut list = self.list.lock();
+        // SAFETY: links are guarded by the list's lock, which is held.
+        let links = task
+            .links
+            .with_mut(|links| unsafe { std::mem::take(&mut *links) });
+        let Links {
+            entered: true,
+            previous,
+            next,
+        } = links
+        else {
+            return;
+        };
+        match previous {
+            Some(previous) => with_links(&list, previous, |links| links.next = next),
+            None => list.head = next,
+        }
+        if let Some(next) = next {
+            with_links(&list, next, |links| links.previous = previous);
+        }
+        list.len -= 1;
+        if list.closed && list.len == 0 {
+            self.emptied.notify_all();
+        }
+    }
+
+    /// Closes the list and asks every task in it to end. Futures of waiting tasks are dropped before this
+    /// returns; those with a `Runnable` somewhere are dropped by its holder.
+    pub(crate) fn close(&self) {
+        let mut list = self.list.lock();
+        list.closed = true;
+        // Cancelling takes the lock to leave the list, hence in two steps. Only the tasks that were
+        // waiting have to be remembered, because only they are cancelled here.
+        let mut waiting = Vec::new();
+        let mut cursor = list.head;
+        while let Some(task) = cursor {
+            // SAFETY: a task in the list is alive.
+            if unsafe { task.as_ref() }.state.cancel() {
+                // SAFETY: the state word just made this `Runnable`.
+                waiting.push(unsafe { Runnable::from_raw(task) });
+            }
+            cursor = with_links(&list, task, |links| links.next);
+        }
+        drop(list);
+        waiting.into_iter().for_each(Runnable::cancel);
+    }
+
+    /// Waits until every task is complete. Only for a closed list.
+    pub(crate) fn wait_empty(&self) {
+        let mut list = self.list.lock();
+        while list.len > 0 {
+            list = self.emptied.wait(list);
+        }
+    }
+
+    /// How many tasks are not complete.
+    pub(crate) fn len(&self) -> usize {
+        self.list.lock().len
+    }
+}
+
+/// The links of a task, for the holder of its list's lock.
+fn with_links<R>(
+    _lock: &MutexGuard<'_, List>,
+    task: NonNull<Header>,
+    f: impl FnOnce(&mut Links) -> R,
+) -> R {
+    // SAFETY: a task in the list, or entering it, is alive, and the lock guards the links.
+    unsafe { task.as_ref().links.with_mut(|links| f(&mut *links)) }
+}
