@@ -17,17 +17,29 @@ crate::sync::thread_local! {
     static LEFT: Cell<u8> = const { Cell::new(UNCONSTRAINED) };
 }
 
-/// Runs a poll with a fresh budget.
-#[inline]
-pub(crate) fn with_budget<R>(poll: impl FnOnce() -> R) -> R {
-    struct Restore(u8);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = LEFT.try_with(|left| left.set(self.0));
+/// The scope in which a thread polls; each poll begins with a call of [`renew`].
+pub(crate) struct Constrained {
+    before: u8,
+}
+
+impl Constrained {
+    pub(crate) fn enter() -> Self {
+        Self {
+            before: LEFT.with(|left| left.replace(BUDGET)),
         }
     }
-    let _restore = Restore(LEFT.with(|left| left.replace(BUDGET)));
-    poll()
+}
+
+impl Drop for Constrained {
+    fn drop(&mut self) {
+        let _ = LEFT.try_with(|left| left.set(self.before));
+    }
+}
+
+/// Begins a poll with a fresh budget.
+#[inline]
+pub(crate) fn renew() {
+    LEFT.with(|left| left.set(BUDGET));
 }
 
 /// Allows one operation, which is paid for if [`Progress::made_progress`] says that it was done.

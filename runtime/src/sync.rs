@@ -105,14 +105,23 @@ mod loom_primitives {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) mod thread {
-        pub(crate) use loom::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
+        pub(crate) use loom::thread::{
+            Builder, JoinHandle, Thread, current, panicking, park, yield_now,
+        };
 
         /// Loom has no clock: time is up at once.
         pub(crate) fn park_timeout(_timeout: std::time::Duration) {
             yield_now();
         }
     }
-    pub(crate) use loom::thread_local;
+
+    /// Loom's macro, for values that std's would want in a `const` block.
+    macro_rules! local {
+        (static $name:ident: $type:ty = const { $value:expr };) => {
+            loom::thread_local! { static $name: $type = $value; }
+        };
+    }
+    pub(crate) use local as thread_local;
 
     /// A mutex that does not poison.
     #[derive(Debug)]

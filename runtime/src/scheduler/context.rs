@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::worker::Worker;
+use crate::coop;
 
 crate::sync::thread_local! {
     static RUNTIME: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -58,6 +59,7 @@ pub(crate) fn is_driving() -> bool {
 /// The scope in which a thread drives a runtime.
 pub(crate) struct Driving {
     before: Option<Arc<Shared>>,
+    _budget: coop::Constrained,
 }
 
 impl Driving {
@@ -74,6 +76,7 @@ impl Driving {
         DRIVING.with(|driving| driving.set(true));
         Self {
             before: set_current(Some(shared.clone())),
+            _budget: coop::Constrained::enter(),
         }
     }
 }

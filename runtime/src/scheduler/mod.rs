@@ -97,20 +97,25 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let core = self
-            .current_core()
-            .unwrap_or_else(|| self.next_list.fetch_add(1, Relaxed) % self.cores.len());
-        let home = Home {
-            shared: self.clone(),
-            core: core as u32,
-        };
-        let (task, handle) = task::new(future, home, location);
-        if self.cores[core].owned.insert(&task) {
-            self.schedule(task);
-        } else {
-            task.cancel();
-        }
-        handle
+        context::with_worker(self, |worker| {
+            let core = match worker {
+                Some(worker) => worker.core_index(),
+                None => self.next_list.fetch_add(1, Relaxed) % self.cores.len(),
+            };
+            let home = Home {
+                shared: self.clone(),
+                core: core as u32,
+            };
+            let (task, handle) = task::new(future, home, location);
+            if !self.cores[core].owned.insert(&task) {
+                task.cancel();
+            } else if let Some(worker) = worker {
+                worker.push(task);
+            } else {
+                self.inject(task);
+            }
+            handle
+        })
     }
 
     /// The core of this runtime that the current thread holds.

@@ -94,7 +94,8 @@ impl<F: Future> Root for RootFuture<'_, F> {
             return false;
         }
         let mut cx = Context::from_waker(&self.waker);
-        match coop::with_budget(|| self.future.as_mut().poll(&mut cx)) {
+        coop::renew();
+        match self.future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => {
                 self.output = Some(output);
                 true

@@ -90,7 +90,8 @@ impl Worker {
         if self.core.searching.get() {
             self.stop_searching();
         }
-        coop::with_budget(|| task.run());
+        coop::renew();
+        task.run();
     }
 
     /// Takes a task that was woken on this thread.

@@ -99,16 +99,17 @@ where
     NonNull::from(Box::leak(cell)).cast()
 }
 
-/// Polls the future in its place. A panic in the poll, or in the future's drop after it is ready, is the
-/// task's result.
+/// Polls the future, and puts its output in its place when it is ready. A panic in the poll, or in the
+/// future's drop after it is ready, comes back as an error.
 ///
 /// # Safety
 ///
 /// The caller holds the `Runnable`.
+#[inline]
 unsafe fn poll_stage<F: Future, S>(
     cell: &Cell<F, S>,
     cx: &mut Context<'_>,
-) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+) -> Result<Poll<()>, Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(|| {
         cell.stage.with_mut(|stage| {
             // SAFETY: only the `Runnable`'s holder touches the stage before the task is complete.
@@ -118,10 +119,7 @@ unsafe fn poll_stage<F: Future, S>(
             };
             // SAFETY: the future stays in its allocation until it is dropped there.
             let poll = unsafe { Pin::new_unchecked(future) }.poll(cx);
-            if poll.is_ready() {
-                *stage = Stage::Empty;
-            }
-            poll
+            poll.map(|output| *stage = Stage::Finished(Ok(output)))
         })
     }))
 }
@@ -136,19 +134,18 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     }
     let waker = waker::borrowed(task);
     // SAFETY: the caller holds the `Runnable`.
-    let result = unsafe { poll_stage(cell, &mut Context::from_waker(&waker)) };
-    let output = match result {
+    match unsafe { poll_stage(cell, &mut Context::from_waker(&waker)) } {
         Ok(Poll::Pending) => match cell.header.state.finish_pending(start.wakes) {
-            Pending::Idle => return,
-            Pending::Woken => return cell.scheduler.reschedule(Runnable(task)),
+            Pending::Idle => {}
+            Pending::Woken => cell.scheduler.reschedule(Runnable(task)),
             // SAFETY: the `Runnable` is passed on.
-            Pending::Cancelled => return unsafe { cancel::<F, S>(task) },
+            Pending::Cancelled => unsafe { cancel::<F, S>(task) },
         },
-        Ok(Poll::Ready(output)) => Ok(output),
-        Err(panic) => Err(JoinError::panicked(cell.header.id, panic)),
-    };
-    // SAFETY: the `Runnable` is passed on.
-    unsafe { complete::<F, S>(task, output) }
+        // SAFETY: the `Runnable` is passed on.
+        Ok(Poll::Ready(())) => unsafe { complete::<F, S>(task) },
+        // SAFETY: the `Runnable` is passed on.
+        Err(panic) => unsafe { fail::<F, S>(task, JoinError::panicked(cell.header.id, panic)) },
+    }
 }
 
 unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {
@@ -159,24 +156,35 @@ unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {
         Err(panic) => JoinError::panicked(cell.header.id, panic),
     };
     // SAFETY: the `Runnable` is passed on.
-    unsafe { complete::<F, S>(task, Err(error)) }
+    unsafe { fail::<F, S>(task, error) }
 }
 
-/// Stores the output, tells the join handle, and lets go of the task.
+/// Completes a task that has no output.
+///
+/// # Safety
+///
+/// As [`complete`].
+#[cold]
+unsafe fn fail<F: Future, S: Schedule>(task: NonNull<Header>, error: JoinError) {
+    // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
+    let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    // The future is dropped here if the poll panicked. Should its drop panic as well, the first panic is
+    // the one to report.
+    let _ = set_stage(cell, Stage::Finished(Err(error)));
+    // SAFETY: the `Runnable` is passed on.
+    unsafe { complete::<F, S>(task) }
+}
+
+/// Tells the join handle that the task is finished, and lets go of it.
 ///
 /// # Safety
 ///
 /// The caller holds the `Runnable`, which ends here. The task may be freed when this returns.
-unsafe fn complete<F: Future, S: Schedule>(
-    task: NonNull<Header>,
-    output: Result<F::Output, JoinError>,
-) {
+#[inline]
+unsafe fn complete<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
     let header = &cell.header;
-    // The future is dropped here if the poll panicked. Should its drop panic as well, the first panic is
-    // the one to report.
-    let _ = set_stage(cell, Stage::Finished(output));
     let before = header.state.complete();
     if !before.has_join_handle() {
         // A panic in the drop of an output that nobody wants concerns nobody.
@@ -232,8 +240,14 @@ unsafe fn take_output<F: Future, S>(task: NonNull<Header>, target: *mut ()) {
 unsafe fn drop_output<F: Future, S>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference, so the task is alive, and it is of these types.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
-    // A panic in the output's drop must not pass through the drop of a handle.
-    let _ = set_stage(cell, Stage::Empty);
+    // SAFETY: the caller owns the output.
+    let taken = cell
+        .stage
+        .with(|stage| matches!(unsafe { &*stage }, Stage::Empty));
+    if !taken {
+        // A panic in the output's drop must not pass through the drop of a handle.
+        let _ = set_stage(cell, Stage::Empty);
+    }
 }
 
 unsafe fn dealloc<F: Future, S>(task: NonNull<Header>) {

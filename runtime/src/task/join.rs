@@ -129,17 +129,19 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let header = self.header();
-        if header.state.drop_join_handle_early() {
-            return;
+        if !header.state.load().is_complete() {
+            if header.state.drop_join_handle_early() {
+                return;
+            }
+            if !header.state.drop_join_handle().is_complete() {
+                // SAFETY: `JOIN_WAKER` was cleared on an incomplete task, so the slot is the handle's.
+                let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+                drop(waker);
+                return drop_reference(self.task);
+            }
         }
-        if header.state.drop_join_handle().is_complete() {
-            // SAFETY: the task is complete and its output this handle's.
-            unsafe { (header.vtable.drop_output)(self.task) };
-        } else {
-            // SAFETY: `JOIN_WAKER` was just cleared on an incomplete task, so the slot is the handle's.
-            let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            drop(waker);
-        }
+        // SAFETY: the task is complete and its output this handle's.
+        unsafe { (header.vtable.drop_output)(self.task) };
         drop_reference(self.task);
     }
 }
