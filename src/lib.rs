@@ -1,25 +1,74 @@
-//! A small and fast async runtime.
+//! A small and fast async runtime: a reactor per worker core, work stealing, futures-io traits.
+//!
+//! ```no_run
+//! use mini_rt::net::AsyncTcpListener;
+//! use mini_rt::prelude::*;
+//!
+//! #[mini_rt::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = AsyncTcpListener::bind("127.0.0.1:7000").await?;
+//!     loop {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         mini_rt::spawn(async move {
+//!             let mut buf = vec![0; 4096];
+//!             while let Ok(n @ 1..) = stream.read(&mut buf).await {
+//!                 if stream.write_all(&buf[..n]).await.is_err() { break }
+//!             }
+//!         });
+//!     }
+//! }
+//! ```
+//!
+//! # What is where
+//!
+//! - [`#[mini_rt::main]`](macro@main) and [`#[mini_rt::test]`](macro@test) run an async function.
+//! - [`spawn`] starts a task; [`spawn_blocking`] runs a closure where it may block.
+//! - [`net`] has sockets, whose [`AsyncRead`](io::AsyncRead) and [`AsyncWrite`](io::AsyncWrite) are those
+//!   of futures-io, so they fit hyper, rustls, tungstenite and other protocol crates of that ecosystem.
+//! - [`io::AsyncFd`] makes any other descriptor awaitable.
+//! - [`runtime::Builder`] builds a runtime by hand.
+//!
+//! Names are tokio's where the thing is the same. Channels and locks are not part of a runtime:
+//! `async-channel`, `async-lock` and `futures-channel` work here as anywhere.
+//!
+//! # Systems
+//!
+//! Linux, with epoll. Elsewhere the crate does not compile, and says so.
+
+pub use mini_rt_macros::{main, test};
 pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking};
 
+/// Tasks and their handles.
 pub mod task {
-    //! Tasks and their handles.
-    pub use mini_rt_runtime::task::*;
+    #[doc(inline)]
+    pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle, yield_now};
+    #[doc(inline)]
     pub use mini_rt_runtime::{spawn, spawn_blocking};
 }
 
+/// Input and output: descriptors that can be awaited, and the traits of futures-io.
 pub mod io {
-    //! Input and output.
-    pub use futures_util::io::*;
-    pub use mini_rt_runtime::io::*;
+    pub use futures_util::io::{
+        AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt,
+        AsyncWrite, AsyncWriteExt, BufReader, BufWriter, copy, copy_buf,
+    };
+    #[doc(inline)]
+    pub use mini_rt_runtime::io::{AsyncFd, Interest, Readiness, ReadyGuard, TryIoError};
 }
 
+/// Sockets and name resolution.
 pub mod net {
-    //! Sockets.
+    #[doc(inline)]
     pub use mini_rt_net::*;
 }
 
+/// The traits that most programs need: `use mini_rt::prelude::*`.
 pub mod prelude {
-    //! The traits that most programs need.
-    pub use futures_util::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-    pub use futures_util::stream::StreamExt as _;
+    pub use futures_util::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+    pub use futures_util::stream::StreamExt;
 }
+
+/// The README's examples, so that they are compiled and kept right.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
