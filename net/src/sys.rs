@@ -70,8 +70,8 @@ pub(crate) fn finish_connect(stream: &TcpStream) -> io::Result<()> {
         return Err(error);
     }
     match stream.peer_addr() {
-        // Undecided, or failed with the reason already taken by somebody else: only the latter has
-        // an end of file.
+        // Undecided, or failed and the reason has gone to somebody else who asked for it. Reading
+        // tells: it would block, or is at the end.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
             retry(|| stream.peek(&mut [0]))?;
             stream.peer_addr().map(drop)

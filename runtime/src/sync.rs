@@ -10,6 +10,9 @@ pub(crate) use self::std_primitives::*;
 #[cfg(loom)]
 pub(crate) use self::loom_primitives::*;
 
+#[cfg(all(test, loom))]
+pub(crate) mod model;
+
 #[cfg(not(loom))]
 mod std_primitives {
     use std::sync::PoisonError;
@@ -105,13 +108,51 @@ mod loom_primitives {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) mod thread {
-        pub(crate) use loom::thread::{
-            Builder, JoinHandle, Thread, current, panicking, park, yield_now,
-        };
+        use std::sync::Arc;
+
+        pub(crate) use loom::thread::{Builder, JoinHandle, panicking, yield_now};
+
+        use super::{Condvar, Mutex};
+
+        loom::thread_local! { static CURRENT: Thread = Thread(Arc::default()); }
+
+        /// A thread's address. Loom's own will not do: it forgets, while the thread waits for a lock, that
+        /// it was unparked.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Thread(Arc<Token>);
+
+        #[derive(Debug, Default)]
+        struct Token {
+            is_there: Mutex<bool>,
+            came: Condvar,
+        }
+
+        pub(crate) fn current() -> Thread {
+            CURRENT.with(Clone::clone)
+        }
+
+        pub(crate) fn park() {
+            let Thread(token) = current();
+            let mut is_there = token.is_there.lock();
+            while !*is_there {
+                is_there = token.came.wait(is_there);
+            }
+            *is_there = false;
+        }
 
         /// Loom has no clock: time is up at once.
         pub(crate) fn park_timeout(_timeout: std::time::Duration) {
-            yield_now();
+            let Thread(token) = current();
+            if !std::mem::take(&mut *token.is_there.lock()) {
+                yield_now();
+            }
+        }
+
+        impl Thread {
+            pub(crate) fn unpark(&self) {
+                *self.0.is_there.lock() = true;
+                self.0.came.notify_one();
+            }
         }
     }
 

@@ -105,9 +105,7 @@ impl AsyncTcpStream {
     /// Nothing is lost if the future is dropped.
     pub async fn ready(&self, interest: Interest) -> io::Result<Interest> {
         let ready = self.fd.ready(interest).await?;
-        let readable = interest.is_readable() && ready.is_readable();
-        let writable = interest.is_writable() && ready.is_writable();
-        Ok(match (readable, writable) {
+        Ok(match (ready.is_readable(), ready.is_writable()) {
             (true, true) => interest,
             (true, false) => Interest::READABLE,
             (false, _) => Interest::WRITABLE,

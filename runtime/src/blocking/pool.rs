@@ -107,7 +107,8 @@ impl Pool {
         (state.threads.len(), state.jobs.len())
     }
 
-    /// Cancels the jobs that have not begun, and waits for those that have.
+    /// Cancels the jobs that have not begun, and waits for those that have, except for one that makes
+    /// this very call.
     pub(crate) fn shut_down(&self) {
         let (jobs, threads) = {
             let mut state = self.0.state.lock();
@@ -119,8 +120,11 @@ impl Pool {
             )
         };
         jobs.into_iter().for_each(Runnable::cancel);
+        let own = crate::sync::thread::current().id();
         for thread in threads.into_values().flatten() {
-            let _ = thread.join();
+            if thread.thread().id() != own {
+                let _ = thread.join();
+            }
         }
     }
 }

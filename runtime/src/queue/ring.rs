@@ -35,6 +35,12 @@ const CAPACITY: u32 = 256;
 #[cfg(loom)]
 const CAPACITY: u32 = 4;
 
+/// Where positions begin; in models, so that they wrap soon.
+#[cfg(not(loom))]
+const START: u32 = 0;
+#[cfg(loom)]
+const START: u32 = u32::MAX - 1;
+
 /// The stealable side of a ring, shared by all.
 pub(crate) struct Ring<T> {
     /// `steal` in the high half, `real` in the low one.
@@ -95,9 +101,13 @@ impl<T> Local<T> {
         let slots = (0..CAPACITY)
             .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
             .collect();
+        let empty = Head {
+            steal: START,
+            real: START,
+        };
         let ring = Ring {
-            head: AtomicU64::new(0),
-            tail: AtomicU32::new(0),
+            head: AtomicU64::new(empty.pack()),
+            tail: AtomicU32::new(START),
             slots,
         };
         Self {
