@@ -97,8 +97,7 @@ impl AsyncTcpListener {
             .map(with_fd)
     }
 
-    /// Polls for a connection, on behalf of the one task that accepts. Several tasks should use
-    /// [`accept`](Self::accept).
+    /// Polls for a connection. Several tasks may do so at once.
     ///
     /// # Errors
     ///
@@ -132,12 +131,12 @@ impl AsyncTcpListener {
     /// .unwrap();
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming::new(self)
+        Incoming::borrowing(self)
     }
 
     /// Like [`incoming`](Self::incoming), for a stream that keeps the listener.
     pub fn into_incoming(self) -> Incoming<'static> {
-        Incoming::new(self)
+        Incoming::owning(self)
     }
 
     /// The address the listener is bound to.

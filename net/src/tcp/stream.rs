@@ -26,11 +26,8 @@ use crate::sys;
 /// [`split`](Self::split) and [`into_split`](Self::into_split) the types say which does what.
 /// Closing it through [`AsyncWrite::poll_close`] ends the writing direction only.
 ///
-/// The traits' methods, and those here whose name starts with `poll_`, keep one waker a direction:
-/// several tasks that read one stream through them wake each other again and again while they wait.
-/// Where several wait, use [`readable`](Self::readable) and [`try_read`](Self::try_read),
-/// [`async_io`](Self::async_io) or [`peek`](Self::peek), which keep as many wakers as there are
-/// tasks.
+/// Any number of tasks may read one stream at once, or write to it: all that wait are woken. What each
+/// of them gets of the bytes is then a matter of chance.
 ///
 /// A write to a connection that is gone gives [`BrokenPipe`](io::ErrorKind::BrokenPipe) and never a
 /// `SIGPIPE`.

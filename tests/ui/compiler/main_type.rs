@@ -1,0 +1,4 @@
+#[mini_rt::main]
+async fn main() -> u64 {
+    1
+}
