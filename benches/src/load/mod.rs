@@ -1,0 +1,344 @@
+//! The load client: a closed loop with one message in flight on each connection.
+//!
+//! It runs on threads of its own over mio, never on a runtime that is compared. Every byte that
+//! comes back is compared with the byte that was sent; what does not come back is counted as lost.
+//! In a timed run a request counts if its reply is complete within the measured window, and the
+//! server's CPU time is read at the same two moments, so that neither start-up nor the last replies
+//! weigh on the figures.
+
+mod connection;
+mod driver;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::process::CpuTime;
+use connection::Connection;
+use driver::{Driver, Plan};
+
+/// What to ask of a server.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Where the server listens.
+    pub addr: SocketAddr,
+    /// How many connections are open, all of them busy.
+    pub connections: usize,
+    /// The bytes of a message.
+    pub size: usize,
+    /// The client's threads, each with its share of the connections.
+    pub threads: usize,
+    /// When to stop.
+    pub amount: Amount,
+    /// The server's process, to have its CPU time read.
+    pub server_pid: Option<u32>,
+}
+
+/// How long a run is.
+#[derive(Clone, Copy, Debug)]
+pub enum Amount {
+    /// By time: only what completes after `warmup`, within `measured`, is counted.
+    Window {
+        /// How long the load runs before anything counts.
+        warmup: Duration,
+        /// How long it counts.
+        measured: Duration,
+    },
+    /// By count: this many requests on each connection, all of them counted.
+    RequestsPerConnection(u64),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// The replies that were complete within the measured time.
+    pub requests: u64,
+    /// The measured time.
+    pub elapsed: Duration,
+    /// From the start of a message to the last byte of its reply, in nanoseconds.
+    pub latency: Histogram<u64>,
+    /// The server's CPU time within the measured time, if its process was given.
+    pub server_cpu: Option<Duration>,
+    /// The share of the measured time that the client's threads were busy, in a run by time. Near 1
+    /// the client is as much of a limit as the server.
+    pub client_load: Option<f64>,
+    /// What went wrong at any time of the run.
+    pub failures: Failures,
+}
+
+impl Report {
+    /// Replies a second.
+    pub fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The server's CPU time per request in nanoseconds, if its process was given and there was a
+    /// request.
+    pub fn server_ns_per_request(&self) -> Option<f64> {
+        let cpu = self.server_cpu.filter(|_| self.requests > 0)?;
+        Some(cpu.as_nanos() as f64 / self.requests as f64)
+    }
+}
+
+/// Broken connections, altered replies and missing bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Failures {
+    /// Connections that failed: closed or reset by the server, or with a reply that is not the message.
+    pub errors: u64,
+    /// Bytes that were sent and did not come back.
+    pub lost_bytes: u64,
+    /// The first failure in words.
+    pub first: Option<String>,
+}
+
+impl Failures {
+    fn add(&mut self, lost_bytes: usize, reason: impl fmt::Display) {
+        self.errors += 1;
+        self.lost_bytes += lost_bytes as u64;
+        self.first.get_or_insert_with(|| reason.to_string());
+    }
+}
+
+/// The requests and failures of one thread, or of all.
+struct Tally {
+    latency: Histogram<u64>,
+    failures: Failures,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let latency = Histogram::new(3).expect("three significant digits are within bounds");
+        Self {
+            latency,
+            failures: Failures::default(),
+        }
+    }
+
+    fn record(&mut self, latency: Duration) {
+        self.latency += latency.as_nanos() as u64;
+    }
+
+    fn merge(&mut self, other: Tally) {
+        self.latency
+            .add(other.latency)
+            .expect("all histograms have the same precision");
+        self.failures.errors += other.failures.errors;
+        self.failures.lost_bytes += other.failures.lost_bytes;
+        self.failures.first = self.failures.first.take().or(other.failures.first);
+    }
+}
+
+/// Connects, runs the load, waits for the outstanding replies and sees the server close its side.
+///
+/// Failures of connected connections do not end the run; they are in the report.
+///
+/// # Errors
+/// When a connection cannot be made, the server's CPU time cannot be read, or `load` asks for no
+/// bytes, no connections, or fewer connections than threads.
+pub fn run(load: &Load) -> io::Result<Report> {
+    if load.size == 0 || load.threads == 0 || load.connections < load.threads {
+        let reason = "a load needs a byte per message and a connection per thread";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    let drivers = connect(load)?;
+    let before = CpuSample::take(load)?;
+    let plan = Plan::starting_now(load.amount);
+    let (tally, window) = drive(load, drivers, plan)?;
+
+    let elapsed = plan.end.unwrap_or_else(Instant::now) - plan.start;
+    let (server_cpu, client_load) = match window {
+        Some([start, end]) => {
+            let busy = end.client.since(&start.client);
+            let possible = elapsed * load.threads as u32;
+            (
+                end.server_since(&start),
+                Some(busy.div_duration_f64(possible)),
+            )
+        }
+        None => (CpuSample::take(load)?.server_since(&before), None),
+    };
+    Ok(Report {
+        requests: tally.latency.len(),
+        elapsed,
+        latency: tally.latency,
+        server_cpu,
+        client_load,
+        failures: tally.failures,
+    })
+}
+
+/// Runs every driver on a thread of its own. If the run is timed, the CPU time at both ends of the
+/// measured time comes with the result.
+fn drive(
+    load: &Load,
+    drivers: Vec<Driver>,
+    plan: Plan,
+) -> io::Result<(Tally, Option<[CpuSample; 2]>)> {
+    // Held until the samples are taken, because the CPU time of a thread is gone once it ends.
+    let sampling = Mutex::new(());
+    thread::scope(|scope| {
+        let unfinished_samples = sampling.lock();
+        let start = |driver: Driver| {
+            scope.spawn(|| {
+                let tally = driver.run(plan);
+                drop(sampling.lock());
+                tally
+            })
+        };
+        let threads: Vec<_> = drivers.into_iter().map(start).collect();
+
+        let mut window = None;
+        if let Some(end) = plan.end {
+            sleep_until(plan.start);
+            let at_start = CpuSample::take(load)?;
+            sleep_until(end);
+            window = Some([at_start, CpuSample::take(load)?]);
+        }
+        drop(unfinished_samples);
+
+        let mut total = Tally::new();
+        for thread in threads {
+            total.merge(thread.join().expect("no client thread panics")?);
+        }
+        Ok((total, window))
+    })
+}
+
+/// The CPU time of both sides at one moment.
+struct CpuSample {
+    server: Option<CpuTime>,
+    client: CpuTime,
+}
+
+impl CpuSample {
+    fn take(load: &Load) -> io::Result<Self> {
+        Ok(Self {
+            server: load.server_pid.map(CpuTime::of).transpose()?,
+            client: CpuTime::of(std::process::id())?,
+        })
+    }
+
+    fn server_since(&self, earlier: &CpuSample) -> Option<Duration> {
+        Some(self.server.as_ref()?.since(earlier.server.as_ref()?))
+    }
+}
+
+fn connect(load: &Load) -> io::Result<Vec<Driver>> {
+    let mut shares: Vec<Vec<Connection>> = Vec::new();
+    shares.resize_with(load.threads, Vec::new);
+    for id in 0..load.connections {
+        shares[id % load.threads].push(Connection::open(load.addr, id, load.size)?);
+    }
+    shares.into_iter().map(Driver::new).collect()
+}
+
+fn sleep_until(deadline: Instant) {
+    thread::sleep(deadline.saturating_duration_since(Instant::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    const CONNECTIONS: usize = 3;
+    const REQUESTS: u64 = 20;
+
+    /// The report of a load of 100-byte messages on a server that treats each connection so.
+    fn report_against(serve: fn(TcpStream) -> io::Result<()>) -> Report {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let load = Load {
+            addr: listener.local_addr().unwrap(),
+            connections: CONNECTIONS,
+            size: 100,
+            threads: 2,
+            amount: Amount::RequestsPerConnection(REQUESTS),
+            server_pid: None,
+        };
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for stream in listener.incoming().take(CONNECTIONS) {
+                    scope.spawn(move || serve(stream.unwrap()));
+                }
+            });
+            run(&load).unwrap()
+        })
+    }
+
+    #[test]
+    fn every_request_of_a_faithful_server_counts_once() {
+        let report = report_against(|mut stream| {
+            let mut buffer = [0; 30];
+            loop {
+                let read = stream.read(&mut buffer)?;
+                if read == 0 {
+                    return Ok(());
+                }
+                stream.write_all(&buffer[..read])?;
+            }
+        });
+        assert_eq!(report.requests, CONNECTIONS as u64 * REQUESTS);
+        assert_eq!((report.failures.errors, report.failures.lost_bytes), (0, 0));
+        assert_eq!(report.failures.first, None);
+    }
+
+    #[test]
+    fn an_altered_byte_is_an_error() {
+        let report = report_against(|mut stream| {
+            let mut message = [0; 100];
+            stream.read_exact(&mut message)?;
+            message[99] ^= 1;
+            stream.write_all(&message)
+        });
+        assert_eq!(report.requests, 0);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+    }
+
+    #[test]
+    fn a_reply_that_was_sent_before_is_an_error() {
+        let report = report_against(|mut stream| {
+            let mut message = [0; 100];
+            stream.read_exact(&mut message)?;
+            stream.write_all(&message)?;
+            stream.read_exact(&mut [0; 100])?;
+            stream.write_all(&message)
+        });
+        assert_eq!(report.requests, CONNECTIONS as u64);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+    }
+
+    #[test]
+    fn a_byte_after_the_last_reply_is_an_error() {
+        let report = report_against(|mut stream| {
+            let mut message = [0; 100];
+            for _ in 0..REQUESTS {
+                stream.read_exact(&mut message)?;
+                stream.write_all(&message)?;
+            }
+            assert_eq!(stream.read(&mut message)?, 0);
+            stream.write_all(&[0])
+        });
+        assert_eq!(report.requests, CONNECTIONS as u64 * REQUESTS);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+    }
+
+    #[test]
+    fn the_bytes_that_a_closing_server_keeps_are_lost() {
+        let report = report_against(|mut stream| {
+            let mut message = [0; 100];
+            stream.read_exact(&mut message)?;
+            stream.write_all(&message[..60])?;
+            stream.shutdown(Shutdown::Write)?;
+            stream.read(&mut message).map(drop)
+        });
+        assert_eq!(report.requests, 0);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+        assert_eq!(report.failures.lost_bytes, CONNECTIONS as u64 * 40);
+    }
+}

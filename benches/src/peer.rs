@@ -1,0 +1,253 @@
+//! The runtimes under comparison, behind one trait.
+//!
+//! The trait adds no layer, so that what is measured is the runtime: each method is one call of the
+//! runtime's own function of that name, and a handle is the runtime's own.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::io;
+use std::str::FromStr;
+use std::thread;
+
+/// The name of a runtime that can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// This project's runtime, multi-thread flavour.
+    MiniRt,
+    /// tokio, multi-thread flavour.
+    Tokio,
+    /// smol: an executor on as many threads, and its one reactor.
+    Smol,
+    /// nio, multi-thread flavour.
+    Nio,
+}
+
+impl Peer {
+    /// Every peer, in the order in which tables show them.
+    pub const ALL: [Peer; 4] = [Peer::MiniRt, Peer::Tokio, Peer::Smol, Peer::Nio];
+
+    /// The name used on command lines and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::MiniRt => "mini_rt",
+            Peer::Tokio => "tokio",
+            Peer::Smol => "smol",
+            Peer::Nio => "nio",
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Peer::ALL
+            .into_iter()
+            .find(|peer| peer.name() == name)
+            .ok_or_else(|| format!("no runtime is called {name:?}"))
+    }
+}
+
+/// The operations of a runtime that the workloads use.
+pub trait Executor: 'static {
+    /// A spawned task, to be awaited.
+    type Handle<T: Send + 'static>: Future<Output = Self::Joined<T>> + Send;
+
+    /// What awaiting a task gives: its output, or why there is none.
+    type Joined<T: Send + 'static>;
+
+    /// Starts a runtime with `workers` worker threads and runs `main` on it as a spawned task, for
+    /// which the calling thread waits.
+    ///
+    /// # Errors
+    /// The runtime's own when it cannot start.
+    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Spawns a task from within a task.
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// The output of an awaited task.
+    ///
+    /// # Panics
+    /// If the task panicked.
+    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T;
+
+    /// Lets the other runnable tasks run first.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+}
+
+const TASK_FAILED: &str = "a task of the workload failed";
+
+/// [`Peer::MiniRt`].
+#[derive(Debug)]
+pub struct MiniRt;
+
+impl Executor for MiniRt {
+    type Handle<T: Send + 'static> = mini_rt::task::JoinHandle<T>;
+    type Joined<T: Send + 'static> = Result<T, mini_rt::task::JoinError>;
+
+    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = mini_rt::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .build()?;
+        Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        mini_rt::spawn(future)
+    }
+
+    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
+        joined.expect(TASK_FAILED)
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        mini_rt::task::yield_now()
+    }
+}
+
+/// [`Peer::Tokio`].
+#[derive(Debug)]
+pub struct Tokio;
+
+impl Executor for Tokio {
+    type Handle<T: Send + 'static> = tokio::task::JoinHandle<T>;
+    type Joined<T: Send + 'static> = Result<T, tokio::task::JoinError>;
+
+    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()?;
+        Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(future)
+    }
+
+    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
+        joined.expect(TASK_FAILED)
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+}
+
+/// [`Peer::Smol`].
+///
+/// The executor and its threads are those that `smol::spawn` sets up, with the number of threads as
+/// an argument instead of an environment variable.
+#[derive(Debug)]
+pub struct Smol;
+
+static SMOL_EXECUTOR: smol::Executor<'static> = smol::Executor::new();
+
+impl Executor for Smol {
+    type Handle<T: Send + 'static> = smol::Task<T>;
+    type Joined<T: Send + 'static> = T;
+
+    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        for id in 0..workers {
+            thread::Builder::new()
+                .name(format!("smol-{id}"))
+                .spawn(|| smol::block_on(SMOL_EXECUTOR.run(pending::<()>())))?;
+        }
+        Ok(smol::block_on(Self::spawn(main)))
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        SMOL_EXECUTOR.spawn(future)
+    }
+
+    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
+        joined
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        smol::future::yield_now()
+    }
+}
+
+/// [`Peer::Nio`], which has no yield of its own: it takes smol's, which works on any runtime.
+#[derive(Debug)]
+pub struct Nio;
+
+impl Nio {
+    /// A runtime with `workers` worker threads.
+    ///
+    /// # Errors
+    /// The system's when a poller cannot be made; [`io::ErrorKind::InvalidInput`] for more workers
+    /// than nio can count.
+    pub fn start(workers: usize) -> io::Result<nio::Runtime> {
+        let workers = u8::try_from(workers)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        nio::RuntimeBuilder::new().worker_threads(workers).rt()
+    }
+}
+
+impl Executor for Nio {
+    type Handle<T: Send + 'static> = nio::JoinHandle<T>;
+    type Joined<T: Send + 'static> = Result<T, nio::JoinError>;
+
+    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Ok(Self::start(workers)?.block_on(move || main))
+    }
+
+    fn spawn<F>(future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        nio::spawn(future)
+    }
+
+    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
+        joined.expect(TASK_FAILED)
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        smol::future::yield_now()
+    }
+}
