@@ -101,8 +101,35 @@ mod std_primitives {
 mod loom_primitives {
     pub(crate) mod atomic {
         pub(crate) use loom::sync::atomic::{
-            AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+            AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
         };
+
+        /// Loom lets a sequentially consistent load go back to the value that an atomic was made with, past
+        /// stores of that order. So atomics with such loads begin with such a store.
+        macro_rules! begin_with_a_store {
+            ($($name:ident: $value:ty),*) => {$(
+                #[derive(Debug)]
+                pub(crate) struct $name(loom::sync::atomic::$name);
+
+                impl $name {
+                    pub(crate) fn new(value: $value) -> Self {
+                        let atomic = loom::sync::atomic::$name::new(value);
+                        atomic.store(value, Ordering::SeqCst);
+                        Self(atomic)
+                    }
+                }
+
+                impl std::ops::Deref for $name {
+                    type Target = loom::sync::atomic::$name;
+
+                    fn deref(&self) -> &Self::Target {
+                        &self.0
+                    }
+                }
+            )*};
+        }
+
+        begin_with_a_store!(AtomicBool: bool, AtomicUsize: usize);
     }
 
     pub(crate) use loom::cell::UnsafeCell;
@@ -110,16 +137,25 @@ mod loom_primitives {
     pub(crate) mod thread {
         use std::sync::Arc;
 
+        use loom::thread::ThreadId;
         pub(crate) use loom::thread::{Builder, JoinHandle, panicking, yield_now};
 
         use super::{Condvar, Mutex};
 
-        loom::thread_local! { static CURRENT: Thread = Thread(Arc::default()); }
+        loom::thread_local! {
+            static CURRENT: Thread = Thread {
+                id: loom::thread::current().id(),
+                token: Arc::default(),
+            };
+        }
 
         /// A thread's address. Loom's own will not do: it forgets, while the thread waits for a lock, that
         /// it was unparked.
         #[derive(Clone, Debug)]
-        pub(crate) struct Thread(Arc<Token>);
+        pub(crate) struct Thread {
+            id: ThreadId,
+            token: Arc<Token>,
+        }
 
         #[derive(Debug, Default)]
         struct Token {
@@ -132,7 +168,7 @@ mod loom_primitives {
         }
 
         pub(crate) fn park() {
-            let Thread(token) = current();
+            let Thread { token, .. } = current();
             let mut is_there = token.is_there.lock();
             while !*is_there {
                 is_there = token.came.wait(is_there);
@@ -142,7 +178,7 @@ mod loom_primitives {
 
         /// Loom has no clock: time is up at once.
         pub(crate) fn park_timeout(_timeout: std::time::Duration) {
-            let Thread(token) = current();
+            let Thread { token, .. } = current();
             if !std::mem::take(&mut *token.is_there.lock()) {
                 yield_now();
             }
@@ -150,8 +186,12 @@ mod loom_primitives {
 
         impl Thread {
             pub(crate) fn unpark(&self) {
-                *self.0.is_there.lock() = true;
-                self.0.came.notify_one();
+                *self.token.is_there.lock() = true;
+                self.token.came.notify_one();
+            }
+
+            pub(crate) fn id(&self) -> ThreadId {
+                self.id
             }
         }
     }

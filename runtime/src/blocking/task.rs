@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 use crate::task::{self, Header, JoinHandle, Runnable, Schedule};
@@ -25,12 +26,13 @@ impl<F: FnOnce() -> R, R> Future for Once<F> {
 struct Unscheduled;
 
 impl Schedule for Unscheduled {
-    fn schedule(&self, _: Runnable) {
+    unsafe fn schedule(_: NonNull<Self>, _: Runnable) {
         unreachable!("a blocking task was woken, though it never waits");
     }
 
-    fn reschedule(&self, task: Runnable) {
-        self.schedule(task);
+    unsafe fn reschedule(this: NonNull<Self>, task: Runnable) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::schedule(this, task) };
     }
 
     fn release(&self, _: &Header) {}

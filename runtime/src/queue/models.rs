@@ -62,7 +62,7 @@ fn assert_each_once(parts: impl IntoIterator<Item = Vec<u32>>, count: u32) {
 /// written again before the thief has read it.
 #[test]
 fn owner_and_thief() {
-    check(4, || {
+    check(3, || {
         let injector = Injector::new();
         let local = Local::new();
         let ring = local.ring();
@@ -204,20 +204,38 @@ fn unboxed(item: NonNull<Boxed>) -> u32 {
     content.0.with(|place| unsafe { *place })
 }
 
-/// An item is displaced, taken or left, one of the three, and whoever takes it sees what it points to.
+/// An item is displaced, taken or left, one of the three, and whoever gets it sees what it points to.
+///
+/// One taker only: a swap of nothing for nothing, as a second one may do, is not in loom's eyes bound to
+/// come right after the write that it read, and a store of the owner's would seem to get in between.
 #[test]
-fn slot_with_owner_and_takers() {
+fn slot_with_owner_and_taker() {
+    check(4, || {
+        let slot = Arc::new(Slot::new());
+        let taker = thread::spawn({
+            let slot = slot.clone();
+            move || [slot.take().map(unboxed), slot.take().map(unboxed)]
+        });
+        let displaced = (0..3).filter_map(|number| slot.put(boxed(number)));
+        let seen = displaced.map(unboxed).collect();
+        let taken = taker.join().unwrap().into_iter().flatten();
+        let left = slot.take().map(unboxed);
+        assert!(slot.is_empty());
+        assert_each_once([seen, taken.chain(left).collect()], 3);
+    });
+}
+
+/// Of several who take at once one gets the item.
+#[test]
+fn slot_with_many_takers() {
     check(4, || {
         let slot = Arc::new(Slot::new());
         let takers = [slot.clone(), slot.clone()]
             .map(|slot| thread::spawn(move || slot.take().map(unboxed)));
-        let mut seen: Vec<_> = (0..3)
-            .filter_map(|number| slot.put(boxed(number)))
-            .map(unboxed)
-            .collect();
-        seen.extend(slot.take().map(unboxed));
-        let taken = takers.map(|taker| taker.join().unwrap().into_iter().collect());
-        assert!(slot.is_empty());
-        assert_each_once(taken.into_iter().chain([seen]), 3);
+        let displaced = [0, 1].map(|number| slot.put(boxed(number)).map(unboxed));
+        let left = slot.take().map(unboxed);
+        let taken = takers.map(|taker| taker.join().unwrap());
+        let seen = displaced.into_iter().chain(taken).chain([left]);
+        assert_each_once([seen.flatten().collect()], 2);
     });
 }

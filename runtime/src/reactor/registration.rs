@@ -219,13 +219,17 @@ impl Registration {
         waiter: &mut Option<WaiterId>,
         cx: &Context<'_>,
     ) -> Poll<io::Result<Observed>> {
-        self.wait_with(reactors, fd, here, interest, cx.waker(), |key, waiters| {
-            let entry = waiter
+        let mut replaced = None;
+        let result = self.wait_with(reactors, fd, here, interest, cx.waker(), |key, waiters| {
+            let known = waiter
                 .filter(|waiter| waiter.key == key)
                 .map(|waiter| waiter.entry);
-            let entry = waiters.wait(entry, interest, cx.waker());
+            let entry;
+            (entry, replaced) = waiters.wait(known, interest, cx.waker());
             *waiter = Some(WaiterId { key, entry });
-        })
+        });
+        drop(replaced);
+        result
     }
 
     /// Takes a waiter's entry out.

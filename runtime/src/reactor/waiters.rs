@@ -17,7 +17,7 @@ use crate::sys::Interest;
 const MAX_DISPLACED: usize = 1024;
 
 /// After so many waits in a row from one and the same other core, a source moves there.
-const MOVE_AFTER: u8 = 16;
+pub(super) const MOVE_AFTER: u8 = 16;
 
 /// The waiters of a source, with what else its lock guards.
 #[derive(Debug)]
@@ -98,21 +98,23 @@ impl Waiters {
         }
     }
 
-    /// Stores or renews a waiter's waker; `entry` is its entry if it has had one.
+    /// Stores or renews a waiter's waker; `entry` is its entry if it has had one. The waker that was there
+    /// comes back, to be dropped outside the lock: it may own a waiter of this source.
     pub(super) fn wait(
         &mut self,
         entry: Option<EntryId>,
         interest: Interest,
         waker: &Waker,
-    ) -> EntryId {
+    ) -> (EntryId, Option<Waker>) {
         let crowd = self.crowd.get_or_insert_default();
         if let Some(id) = entry {
             if let Some(entry) = crowd.find(id) {
-                entry.waker.clone_from(waker);
-                return id;
+                let renew = !entry.waker.will_wake(waker);
+                let old = renew.then(|| std::mem::replace(&mut entry.waker, waker.clone()));
+                return (id, old);
             }
         }
-        crowd.insert(interest, waker.clone())
+        (crowd.insert(interest, waker.clone()), None)
     }
 
     /// Takes a waiter's entry out, if it is still there.

@@ -3,8 +3,8 @@
 //! What always holds: work pushed where all can find it is never left behind while a core is idle and
 //! nobody looks. It rests on one rule for each side:
 //! - who pushes work for all, *then* looks whether somebody searches, *then* for an idle core to wake;
-//! - who stops searching as the last one, *then* looks for work once more, having announced itself idle
-//!   before.
+//! - who stops searching as the last one, or falls asleep while nobody searches, *then* looks for work
+//!   once more, having announced itself idle before.
 //!
 //! All accesses here are sequentially consistent, so in the single order of all of them either the
 //! pusher's look comes after the searcher's announcement, and finds it, or the searcher's last look comes
@@ -59,7 +59,7 @@ impl Idle {
     /// caller must wake it.
     pub(crate) fn claim_searcher(&self) -> Option<usize> {
         loop {
-            if self.searching.load(SeqCst) > 0 || !self.any() {
+            if self.is_searched() || !self.any() {
                 return None;
             }
             self.searching.fetch_add(1, SeqCst);
@@ -118,9 +118,19 @@ impl Idle {
         self.searching.fetch_sub(1, SeqCst) == 1
     }
 
+    /// Whether somebody searches, or is about to.
+    pub(crate) fn is_searched(&self) -> bool {
+        self.searching.load(SeqCst) > 0
+    }
+
     /// Whether a core is idle and unclaimed.
     pub(crate) fn is_idle(&self, core: usize) -> bool {
         self.bits[core / WORD].load(SeqCst) & bit(core) != 0
+    }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn searchers(&self) -> usize {
+        self.searching.load(SeqCst)
     }
 
     fn any(&self) -> bool {

@@ -26,7 +26,7 @@ use super::worker::{Stop, Worker};
 use super::{Shared, shutdown};
 use crate::sync::atomic::{
     AtomicUsize,
-    Ordering::{Relaxed, Release, SeqCst},
+    Ordering::{Release, SeqCst},
 };
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Condvar, Mutex};
@@ -81,9 +81,10 @@ impl Lending {
 
     /// Whether somebody waits for the first core that is free.
     ///
-    /// *Ordering:* relaxed, because a core that misses it is asked again before it next sleeps.
+    /// *Ordering:* sequentially consistent, as all in [`idle`](super::idle): who wants a core counts itself
+    /// and then looks for idle ones, who falls asleep announces itself idle and then looks here.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Relaxed) > 0
+        self.wanted.load(SeqCst) > 0
     }
 }
 
@@ -141,7 +142,7 @@ impl Shared {
 
     /// Gets a core for a root. Polls the root meanwhile if that may take long, and returns `None` if it
     /// is ready before.
-    fn core_for(self: &Arc<Self>, root: &mut impl Root) -> Option<Core> {
+    pub(super) fn core_for(self: &Arc<Self>, root: &mut impl Root) -> Option<Core> {
         let (borrower, promised) = match self.ask_for_core() {
             Ok(core) => return Some(core),
             Err(waiting) => waiting,
@@ -230,7 +231,7 @@ impl Shared {
     }
 
     /// Lets go of a core: to who waits for one, to a spare worker if there is something to do, or to rest.
-    fn put_back(self: &Arc<Self>, core: Core) {
+    pub(super) fn put_back(self: &Arc<Self>, core: Core) {
         let mut state = self.lending.state.lock();
         if state.closed {
             drop(state);
@@ -238,20 +239,23 @@ impl Shared {
         }
         if let Some(borrower) = state.borrowers.pop_front() {
             self.lending.wanted.fetch_sub(1, SeqCst);
-            drop(state);
+            // Under the lock: a borrower who has left the queue finds the core.
             return borrower.give(core);
         }
+        let index = core.index;
+        // Before the look at its sources: who registers one later finds the core dormant, and rouses it.
+        self.cores[index].dormant.store(true, Release);
         if self.lending.workers && self.needs_driver(&core) {
+            self.cores[index].dormant.store(false, Release);
             state.to_drive.push_back(core);
             self.lending.spare.notify_one();
             return;
         }
-        let index = core.index;
         let token = core.searching.replace(false);
-        self.cores[index].dormant.store(true, Release);
         state.dormant.push(core);
-        drop(state);
+        // Under the lock: who takes the core from here finds its bit, or a token.
         self.idle.enter(index);
+        drop(state);
         if !token || self.idle.stop_searching() {
             self.look_for_work();
         }
@@ -291,6 +295,8 @@ impl Shared {
     pub(super) fn close_lending(&self) -> Vec<Core> {
         let mut state = self.lending.state.lock();
         state.closed = true;
+        // Under the lock: who hears of it and brings a core back finds the lending closed.
+        self.shut_down.store(true, SeqCst);
         self.lending.spare.notify_all();
         let State {
             dormant, to_drive, ..

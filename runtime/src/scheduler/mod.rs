@@ -30,11 +30,13 @@ mod models;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use self::core::{Core, Remote};
 use self::idle::Idle;
 use self::lending::Lending;
+use self::worker::Worker;
 use crate::blocking;
 use crate::queue::Injector;
 use crate::reactor::Reactors;
@@ -142,14 +144,6 @@ impl Shared {
         self.lending.has_workers()
     }
 
-    #[inline]
-    fn schedule(&self, task: Runnable) {
-        context::with_worker(self, |worker| match worker {
-            Some(worker) => worker.push(task),
-            None => self.inject(task),
-        });
-    }
-
     /// Brings a task from outside.
     ///
     /// *Ordering:* the fence puts the push before the looks at who is idle and at shutdown, as
@@ -190,17 +184,40 @@ impl Shared {
     }
 }
 
+impl Home {
+    /// Brings a task to the worker that this thread is, or else to the injector.
+    ///
+    /// # Safety
+    ///
+    /// `this` is the scheduler of `task`.
+    #[inline]
+    unsafe fn bring(this: NonNull<Self>, task: Runnable, push: impl FnOnce(&Worker, Runnable)) {
+        // SAFETY: the task is alive until it is passed on, and with it its scheduler.
+        let shared = unsafe { &this.as_ref().shared };
+        let from_outside = context::with_worker(shared, |worker| match worker {
+            Some(worker) => {
+                push(worker, task);
+                None
+            }
+            None => Some(task),
+        });
+        if let Some(task) = from_outside {
+            // The task may have been what kept the runtime alive.
+            shared.clone().inject(task);
+        }
+    }
+}
+
 impl Schedule for Home {
     #[inline]
-    fn schedule(&self, task: Runnable) {
-        self.shared.schedule(task);
+    unsafe fn schedule(this: NonNull<Self>, task: Runnable) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::bring(this, task, Worker::push) };
     }
 
-    fn reschedule(&self, task: Runnable) {
-        context::with_worker(&self.shared, |worker| match worker {
-            Some(worker) => worker.push_behind(task),
-            None => self.shared.inject(task),
-        });
+    unsafe fn reschedule(this: NonNull<Self>, task: Runnable) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::bring(this, task, Worker::push_behind) };
     }
 
     fn release(&self, task: &Header) {

@@ -1,1 +1,167 @@
-//! Loom models.
+//! Loom models of the scheduler: what happens between threads, in every order that loom can find.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `idle.rs` | no work is left behind by cores that fall asleep |
+//! | `lending.rs` | cores change hands and none is lost |
+//! | `life.rs` | tasks are spawned, woken, shut down |
+//!
+//! A model fails when an assertion does, or when every thread waits for another, which is how a lost
+//! wake-up shows. Threads are few and preemptions bounded, so this is proof only within those bounds.
+
+mod idle;
+mod lending;
+mod life;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use loom::thread;
+
+use super::Shared;
+use crate::blocking;
+use crate::reactor::Registration;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use crate::sync::model::block_on;
+use crate::sys::Interest;
+use crate::task::JoinHandle;
+
+/// A runtime that starts no threads by itself.
+fn shared(cores: usize, workers: bool) -> Arc<Shared> {
+    let pool = blocking::Pool::new(blocking::Config {
+        max_threads: 1,
+        keep_alive: Duration::ZERO,
+        start_thread: Box::new(|_| Err(io::ErrorKind::Unsupported.into())),
+    });
+    Shared::new(cores, workers, pool).expect("a modelled poller can always be made")
+}
+
+/// Starts a thread that drives what nobody else does.
+fn worker(shared: &Arc<Shared>) -> thread::JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || shared.work())
+}
+
+fn spawn<F>(shared: &Arc<Shared>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    shared.spawn(future, Location::caller())
+}
+
+/// Something to wait for.
+#[derive(Default)]
+struct Flag(Mutex<(bool, Option<Waker>)>);
+
+impl Flag {
+    fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn set(&self) {
+        let waker = {
+            let mut state = self.0.lock();
+            state.0 = true;
+            state.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            let mut state = self.0.lock();
+            if state.0 {
+                return Poll::Ready(());
+            }
+            state.1 = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// How many of its [`Counted`] were dropped.
+struct Count(Arc<AtomicUsize>);
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Count {
+    fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(0)))
+    }
+
+    fn counted(&self) -> Counted {
+        Counted(self.0.clone())
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// A number that stands for a descriptor, registered with a core's reactor.
+struct Source {
+    shared: Arc<Shared>,
+    registration: Registration,
+}
+
+impl Source {
+    const FD: i32 = 7;
+
+    fn new(shared: &Arc<Shared>, core: usize) -> Self {
+        Self {
+            shared: shared.clone(),
+            registration: Registration::eager(&shared.reactors, Self::FD, core)
+                .expect("a modelled poller watches anything"),
+        }
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let here = self.shared.current_core();
+            let reactors = &self.shared.reactors;
+            self.registration
+                .poll(reactors, Self::FD, here, Interest::READABLE, cx)
+        })
+        .await
+        .map(|_| ())
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.registration
+            .deregister(&self.shared.reactors, Self::FD);
+    }
+}
+
+/// DEV
+#[track_caller]
+fn check(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
+    let preemptions = std::env::var("P").map_or(preemptions, |p| p.parse().unwrap());
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let c = count.clone();
+    let start = std::time::Instant::now();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = if preemptions > 9 { None } else {Some(preemptions)};
+    builder.max_branches = 5_000;
+    builder.check(move || {
+        c.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        f()
+    });
+    eprintln!("COUNT {} {:?} {:?}", Location::caller(), count, start.elapsed());
+}

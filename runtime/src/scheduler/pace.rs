@@ -9,12 +9,18 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Tasks between two looks at the outside.
+/// Tasks between two looks at the outside; loom's models get by with few.
+#[cfg(not(loom))]
 const INTERVAL: u32 = 61;
+#[cfg(loom)]
+const INTERVAL: u32 = 3;
 /// Tasks before the clock is read for the first time.
 const FIRST_READING: u32 = 2;
-/// A core that was busy for so long looks at the outside.
+/// A core that was busy for so long looks at the outside; in loom's models no clock decides anything.
+#[cfg(not(loom))]
 const LONG: Duration = Duration::from_millis(1);
+#[cfg(loom)]
+const LONG: Duration = Duration::MAX;
 
 pub(super) struct Pace {
     /// Tasks since the last look at the outside.

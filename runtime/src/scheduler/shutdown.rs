@@ -14,7 +14,6 @@ use super::context;
 use super::core::Core;
 use super::worker::Worker;
 use crate::sync::Mutex;
-use crate::sync::atomic::Ordering::SeqCst;
 
 /// The cores that have come back.
 #[derive(Default)]
@@ -23,7 +22,6 @@ pub(super) struct Collected(Mutex<Vec<Core>>);
 impl Shared {
     /// Begins the shutdown. It ends with the last core that comes back, maybe in this call.
     pub(crate) fn shut_down(self: &Arc<Self>) {
-        self.shut_down.store(true, SeqCst);
         let free = self.close_lending();
         for core in 0..self.cores.len() {
             self.reactors.get(core).notify();

@@ -60,8 +60,11 @@ impl Worker {
     /// Runs tasks, and the root future whenever it is woken, until something stops it.
     pub(super) fn run(&self, root: &mut impl Root) -> Stop {
         loop {
-            if root.poll_if_woken() {
-                return Stop::RootReady;
+            if root.is_woken() {
+                self.stop_searching();
+                if root.poll_if_woken() {
+                    return Stop::RootReady;
+                }
             }
             if self.core.pace.tick() {
                 if self.shared.shut_down.load(SeqCst) {
@@ -87,9 +90,7 @@ impl Worker {
 
     #[inline]
     fn run_task(&self, task: Runnable) {
-        if self.core.searching.get() {
-            self.stop_searching();
-        }
+        self.stop_searching();
         coop::renew();
         task.run();
     }
@@ -166,10 +167,14 @@ impl Worker {
         victims.find_map(|victim| victim.ring.steal_into(&self.core.ring))
     }
 
-    /// Ends the search, with work found. If it was the last search, others may have relied on it.
+    /// Ends the search, if there is one, because what comes may take long. If it was the last search,
+    /// others may have relied on it.
+    #[inline]
     fn stop_searching(&self) {
-        self.core.searching.set(false);
-        if self.shared.idle.stop_searching() && self.shared.has_visible_work() {
+        if self.core.searching.take()
+            && self.shared.idle.stop_searching()
+            && self.shared.has_visible_work()
+        {
             self.shared.wake_searcher();
         }
     }
@@ -208,17 +213,26 @@ impl Worker {
             return None;
         }
         shared.idle.enter(me);
-        let last = self.core.searching.replace(false) && shared.idle.stop_searching();
+        let last = if self.core.searching.replace(false) {
+            shared.idle.stop_searching()
+        } else {
+            !shared.idle.is_searched()
+        };
+        if last && shared.has_visible_work() {
+            // The core takes its bit back and is a searcher again, by its own token or by that of whoever
+            // was faster.
+            shared.idle.claim(me);
+            self.core.searching.set(true);
+            return None;
+        }
+        let wanted = root.gives_way() && shared.lending.is_wanted();
         let reactor = shared.reactors.get(me);
-        if !(last && shared.has_visible_work()) && reactor.fall_asleep() {
+        if !wanted && reactor.fall_asleep() {
             self.turn(None);
         }
         reactor.wake_up();
         if !shared.idle.leave(me) {
             self.core.searching.set(true);
-        }
-        if root.gives_way() && shared.lending.is_wanted() {
-            return Some(Stop::Wanted);
         }
         if self.core.ring.len() > 1 {
             self.share();

@@ -1,8 +1,9 @@
 //! A poller for loom's models: a set of pending events and a condition variable.
 //!
-//! Descriptors are plain numbers. A model makes one ready with [`Poller::trigger`].
+//! Descriptors are plain numbers. A model makes one readable with [`Poller::trigger`], and it stays so: like
+//! the kernel, the poller also reports it when it is added or modified later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) struct Poller {
 #[derive(Debug, Default)]
 struct State {
     registered: HashMap<RawFd, (u64, Interest)>,
+    readable: HashSet<RawFd>,
     pending: Vec<Event>,
     woken: bool,
 }
@@ -31,7 +33,11 @@ impl Poller {
     }
 
     pub(crate) fn add(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
-        self.state.lock().registered.insert(fd, (token, interest));
+        let mut state = self.state.lock();
+        state.registered.insert(fd, (token, interest));
+        if state.readable.contains(&fd) {
+            self.report(&mut state, fd);
+        }
         Ok(())
     }
 
@@ -49,11 +55,18 @@ impl Poller {
         self.changed.notify_all();
     }
 
-    /// Makes a registered descriptor readable.
+    /// Makes a descriptor readable.
     #[cfg(test)]
     pub(crate) fn trigger(&self, fd: RawFd) {
         let mut state = self.state.lock();
-        if let Some(&(token, _)) = state.registered.get(&fd) {
+        state.readable.insert(fd);
+        self.report(&mut state, fd);
+    }
+
+    /// Queues an event for a readable descriptor, if it is registered for reading.
+    fn report(&self, state: &mut State, fd: RawFd) {
+        let registered = state.registered.get(&fd);
+        if let Some(&(token, _)) = registered.filter(|(_, interest)| interest.is_readable()) {
             state.pending.push(Event {
                 token,
                 ready: Ready::READ,

@@ -137,7 +137,10 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     match unsafe { poll_stage(cell, &mut Context::from_waker(&waker)) } {
         Ok(Poll::Pending) => match cell.header.state.finish_pending(start.wakes) {
             Pending::Idle => {}
-            Pending::Woken => cell.scheduler.reschedule(Runnable(task)),
+            // SAFETY: the scheduler is the task's.
+            Pending::Woken => unsafe {
+                S::reschedule(NonNull::from(&cell.scheduler), Runnable(task));
+            },
             // SAFETY: the `Runnable` is passed on.
             Pending::Cancelled => unsafe { cancel::<F, S>(task) },
         },
@@ -151,6 +154,8 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
 unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
+    // Acquires what the last poll wrote, like the start of a poll.
+    cell.header.state.load();
     let error = match set_stage(cell, Stage::Empty) {
         Ok(()) => JoinError::cancelled(cell.header.id),
         Err(panic) => JoinError::panicked(cell.header.id, panic),
@@ -216,7 +221,8 @@ fn set_stage<F: Future, S>(cell: &Cell<F, S>, new: Stage<F>) -> Result<(), Box<d
 unsafe fn schedule<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller holds the `Runnable`, so the task is alive and of these types.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
-    cell.scheduler.schedule(Runnable(task));
+    // SAFETY: the scheduler is the task's.
+    unsafe { S::schedule(NonNull::from(&cell.scheduler), Runnable(task)) };
 }
 
 unsafe fn take_output<F: Future, S>(task: NonNull<Header>, target: *mut ()) {

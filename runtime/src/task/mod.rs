@@ -43,12 +43,23 @@ pub(crate) use self::owned::Owned;
 pub use self::yield_now::yield_now;
 
 /// Where the `Runnable`s of a task go.
+///
+/// The scheduler is a part of the task. As soon as the `Runnable` is where others find it, they may run
+/// the task to its end and free both; hence pointers, not references that would have to live longer.
 pub(crate) trait Schedule: Send + Sync + 'static {
     /// Takes a task that was woken.
-    fn schedule(&self, task: Runnable);
+    ///
+    /// # Safety
+    ///
+    /// `this` is the scheduler of `task`.
+    unsafe fn schedule(this: NonNull<Self>, task: Runnable);
 
     /// Takes a task that was woken by itself, or by others while it ran. It goes behind what is ready.
-    fn reschedule(&self, task: Runnable);
+    ///
+    /// # Safety
+    ///
+    /// As [`schedule`](Self::schedule).
+    unsafe fn reschedule(this: NonNull<Self>, task: Runnable);
 
     /// Lets go of a task that is complete.
     fn release(&self, task: &Header);

@@ -152,7 +152,8 @@ impl State {
     pub(super) fn start(&self) -> Start {
         let seen = Snapshot(self.0.load(Acquire));
         if seen.wakes() > WAKE_LIMIT / 2 {
-            let surplus = u64::from(seen.wakes() - 1) * WAKE_ONE;
+            // Not all that was seen: others may be giving wakes back, down to the limit.
+            let surplus = u64::from(seen.wakes().min(WAKE_LIMIT) - 1) * WAKE_ONE;
             let before = self.0.fetch_sub(surplus, Acquire);
             return Start {
                 wakes: 1,

@@ -1,0 +1,289 @@
+//! How tasks end: aborted, joined, let go of, or with their runtime.
+
+use super::*;
+
+/// What `poll` of a handle says once.
+fn poll_once<T>(handle: &mut JoinHandle<T>, signal: &Arc<Signal>) -> Option<T> {
+    let waker = Waker::from(signal.clone());
+    match Pin::new(handle).poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(result) => Some(result.unwrap()),
+        Poll::Pending => None,
+    }
+}
+
+/// An abort during a poll, or before it, cancels a task that does not get ready.
+#[test]
+fn abort_during_poll() {
+    check(4, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let (future, ..) = Flags::new(1, &dropped);
+        let (task, handle) = queue.task(future);
+        let aborter = handle.abort_handle();
+        let aborting = thread::spawn(move || aborter.abort());
+        task.run();
+        queue.run_until_finished(&handle);
+        assert_eq!(dropped.count(), 1);
+        assert!(block_on(handle).unwrap_err().is_cancelled());
+        aborting.join().unwrap();
+        assert!(queue.try_next().is_none());
+    });
+}
+
+/// An abort beside the last poll leaves either the output or the error, and each of the two aborters may
+/// come first.
+#[test]
+fn abort_while_completing() {
+    check(3, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let value = dropped.value();
+        let (task, handle) = queue.task(async move { value });
+        let aborting = [handle.abort_handle(), handle.abort_handle()]
+            .map(|aborter| thread::spawn(move || aborter.abort()));
+        task.run();
+        let result = block_on(handle);
+        assert_eq!(dropped.count(), usize::from(result.is_err()));
+        drop(result);
+        for thread in aborting {
+            thread.join().unwrap();
+        }
+        assert!(queue.try_next().is_none());
+        assert_eq!(dropped.count(), 1);
+    });
+}
+
+/// Of an abort and a wake that meet at an idle task one makes the `Runnable`, and the abort is heard.
+#[test]
+fn abort_beside_wake() {
+    check(3, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let (future, _, wakers) = Flags::new(1, &dropped);
+        let (task, handle) = queue.task(future);
+        task.run();
+        let waker = wakers.take().remove(0);
+        let waking = thread::spawn(move || waker.wake());
+        let aborter = handle.abort_handle();
+        let aborting = thread::spawn(move || aborter.abort());
+        queue.run_until_finished(&handle);
+        assert_eq!(dropped.count(), 1);
+        waking.join().unwrap();
+        aborting.join().unwrap();
+        assert!(queue.try_next().is_none());
+    });
+}
+
+/// Whoever waits for a task while it completes is woken, and gets the output.
+#[test]
+fn join_while_completing() {
+    check(6, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let value = dropped.value();
+        let (task, handle) = queue.task(async move { value });
+        let joining = thread::spawn(|| block_on(handle).unwrap());
+        task.run();
+        let output = joining.join().unwrap();
+        assert_eq!(dropped.count(), 0);
+        drop(output);
+        assert_eq!(dropped.count(), 1);
+    });
+}
+
+/// So is whoever takes over the wait with a waker of its own.
+#[test]
+fn join_with_another_waker() {
+    check(6, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let value = dropped.value();
+        let (task, mut handle) = queue.task(async move { value });
+        let first = poll_once(&mut handle, &Signal::new());
+        assert!(first.is_none());
+        let joining = thread::spawn(move || {
+            poll_once(&mut handle, &Signal::new()).unwrap_or_else(|| block_on(handle).unwrap())
+        });
+        task.run();
+        drop(joining.join().unwrap());
+        assert_eq!(dropped.count(), 1);
+    });
+}
+
+/// A task may wait for another that runs elsewhere, and is then itself woken from there.
+#[test]
+fn tasks_join_tasks() {
+    check(4, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let value = dropped.value();
+        let (inner, inner_handle) = queue.task(async move { value });
+        let (outer, outer_handle) = queue.task(inner_handle);
+        let elsewhere = thread::spawn(|| inner.run());
+        outer.run();
+        queue.run_until_finished(&outer_handle);
+        drop(block_on(outer_handle).unwrap().unwrap());
+        elsewhere.join().unwrap();
+        assert_eq!(dropped.count(), 1);
+    });
+}
+
+/// A handle that is dropped while the task completes leaves the output to one of the two.
+fn detach_while_completing(before: fn(&mut JoinHandle<Counted>)) {
+    check(8, move || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let value = dropped.value();
+        let (task, mut handle) = queue.task(async move { value });
+        before(&mut handle);
+        let detaching = thread::spawn(|| drop(handle));
+        task.run();
+        detaching.join().unwrap();
+        assert_eq!(dropped.count(), 1);
+    });
+}
+
+/// The handle of a new task.
+#[test]
+fn detach_new() {
+    detach_while_completing(|_| ());
+}
+
+/// A handle with a waker in the task.
+#[test]
+fn detach_waiting() {
+    detach_while_completing(|handle| assert!(poll_once(handle, &Signal::new()).is_none()));
+}
+
+/// A handle that was waited with, dropped, and then the task's wakers and abort handles go in any order
+/// beside its completion: the last one frees it.
+#[test]
+fn last_reference() {
+    check(4, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let (future, flags, wakers) = Flags::new(1, &dropped);
+        let (task, handle) = queue.task(future);
+        let aborter = handle.abort_handle();
+        drop(handle);
+        task.run();
+        let waker = wakers.take().remove(0);
+        flags[0].store(true, Relaxed);
+        waker.wake_by_ref();
+        let waking = thread::spawn(move || waker.wake());
+        let letting_go = thread::spawn(move || drop(aborter));
+        queue.next().run();
+        assert_eq!(dropped.count(), 1);
+        waking.join().unwrap();
+        letting_go.join().unwrap();
+        assert!(queue.try_next().is_none());
+    });
+}
+
+/// A `Runnable` that is dropped tells whoever waits that the task was cancelled, also beside a wake.
+#[test]
+fn drop_of_the_runnable() {
+    check(3, || {
+        let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
+        let (future, _, wakers) = Flags::new(1, &dropped);
+        let (task, handle) = queue.task(future);
+        task.run();
+        let waker = wakers.take().remove(0);
+        waker.wake_by_ref();
+        let waking = thread::spawn(move || waker.wake());
+        let joining = thread::spawn(move || block_on(handle).unwrap_err().is_cancelled());
+        drop(queue.next());
+        assert_eq!(dropped.count(), 1);
+        assert!(joining.join().unwrap());
+        waking.join().unwrap();
+        assert!(queue.try_next().is_none());
+    });
+}
+
+/// A queue whose tasks are listed.
+fn listed() -> Arc<Queue> {
+    Arc::new(Queue {
+        owned: Some(Owned::default()),
+        ..Queue::default()
+    })
+}
+
+impl Queue {
+    fn owned(&self) -> &Owned {
+        self.owned.as_ref().unwrap()
+    }
+
+    fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+        let (task, _) = self.task(future);
+        if self.owned().insert(&task) {
+            self.push(task);
+        }
+    }
+
+    /// Runs what is there. After a wake or a spawn of its own this is what a thread must do that cannot
+    /// rely on others, like the scheduler's `inject`.
+    fn run_all(&self) {
+        while let Some(task) = self.try_next() {
+            task.run();
+        }
+    }
+}
+
+/// Closing a list while a task of it completes and another enters: every future is dropped when
+/// `wait_empty` returns.
+#[test]
+fn close_beside_insert_and_remove() {
+    check(4, || {
+        let (queue, dropped) = (listed(), Drops::default());
+        let values = [dropped.value(), dropped.value()];
+        for value in values {
+            queue.spawn(async move { drop(value) });
+        }
+        let (waiting, ..) = Flags::new(1, &dropped);
+        queue.spawn(waiting);
+        let late = dropped.value();
+        let worker = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                queue.next().run();
+                queue.spawn(async move { drop(late) });
+                queue.run_all();
+            }
+        });
+        queue.owned().close();
+        queue.owned().wait_empty();
+        assert!(dropped.count() >= 3);
+        worker.join().unwrap();
+        assert_eq!((dropped.count(), queue.owned().len()), (4, 0));
+    });
+}
+
+/// Closing a list while a waiting task of it is woken, and another aborted: one of the two drops each.
+#[test]
+fn close_beside_wake_and_abort() {
+    check(3, || {
+        let (queue, dropped) = (listed(), Drops::default());
+        let (future, _, wakers) = Flags::new(1, &dropped);
+        queue.spawn(future);
+        let (future, ..) = Flags::new(0, &dropped);
+        let (task, handle) = queue.task(async move {
+            let _future = future;
+            std::future::pending::<()>().await;
+        });
+        assert!(queue.owned().insert(&task));
+        task.run();
+        queue.run_all();
+        let aborter = handle.abort_handle();
+        let waker = wakers.take().remove(0);
+        let threads = [
+            Box::new(move || waker.wake()) as Box<dyn FnOnce()>,
+            Box::new(move || aborter.abort()),
+        ]
+        .map(|disturb| {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                disturb();
+                queue.run_all();
+            })
+        });
+        queue.owned().close();
+        queue.owned().wait_empty();
+        assert_eq!(dropped.count(), 2);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(queue.try_next().is_none());
+    });
+}

@@ -1,0 +1,227 @@
+//! Which task runs where and when: queues overflow, idle cores find work, nobody starves.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use mini_rt_runtime::runtime::Handle;
+use mini_rt_runtime::spawn;
+use mini_rt_runtime::task::{JoinHandle, yield_now};
+
+use support::kinds::{Kind, on_every_kind};
+use support::tasks::{Mailbox, block_until, park_on, until};
+use support::watchdog::Watchdog;
+
+async fn join_all<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
+    let mut outputs = Vec::new();
+    for task in tasks {
+        outputs.push(task.await.unwrap());
+    }
+    outputs
+}
+
+async fn yield_times(times: usize) -> usize {
+    for _ in 0..times {
+        yield_now().await;
+    }
+    times
+}
+
+#[test]
+fn ten_thousand_tasks_that_yield_overflow_the_queue_and_all_end() {
+    on_every_kind("ten thousand tasks that yield", 60, |kind| {
+        let runtime = kind.build();
+        let sum = runtime.block_on(async {
+            // From a task they go to its core's own queue, which has room for 256.
+            let tasks = spawn(async {
+                let tasks: Vec<_> = (0..10_000).map(|_| spawn(yield_times(10))).collect();
+                join_all(tasks).await.into_iter().sum::<usize>()
+            });
+            tasks.await.unwrap()
+        });
+        assert_eq!(sum, 100_000);
+        let metrics = runtime.metrics();
+        assert_eq!(metrics.global_queue_depth(), 0);
+        block_until(|| metrics.num_alive_tasks() == 0);
+    });
+}
+
+#[test]
+fn tasks_that_spawn_tasks_all_end() {
+    fn tree(depth: usize) -> std::pin::Pin<Box<dyn Future<Output = usize> + Send>> {
+        Box::pin(async move {
+            if depth == 0 {
+                return 1;
+            }
+            let (left, right) = (spawn(tree(depth - 1)), spawn(tree(depth - 1)));
+            left.await.unwrap() + right.await.unwrap()
+        })
+    }
+    on_every_kind("tasks that spawn tasks", 60, |kind| {
+        assert_eq!(kind.build().block_on(tree(12)), 1 << 12);
+    });
+}
+
+#[test]
+fn sixteen_threads_spawn_at_once() {
+    on_every_kind("sixteen threads spawn at once", 60, |kind| {
+        let runtime = kind.build();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let spawners: Vec<_> = (0..16)
+            .map(|_| {
+                let (handle, ran) = (runtime.handle().clone(), ran.clone());
+                thread::spawn(move || spawn_a_thousand(&handle, &ran))
+            })
+            .collect();
+        runtime.block_on(until(|| ran.load(SeqCst) == 16_000));
+        for spawner in spawners {
+            runtime.block_on(join_all(spawner.join().unwrap()));
+        }
+        block_until(|| runtime.metrics().num_alive_tasks() == 0);
+    });
+}
+
+fn spawn_a_thousand(handle: &Handle, ran: &Arc<AtomicUsize>) -> Vec<JoinHandle<()>> {
+    let task = |_| {
+        let ran = ran.clone();
+        handle.spawn(async move {
+            yield_now().await;
+            ran.fetch_add(1, SeqCst);
+        })
+    };
+    (0..1_000).map(task).collect()
+}
+
+#[test]
+fn workers_run_tasks_though_nobody_is_in_block_on() {
+    for workers in [1, 2, 4] {
+        let _watchdog = Watchdog::seconds(format!("{workers} workers without block_on"), 30);
+        let runtime = Kind::MultiThread(workers).build();
+        let task = runtime.spawn(async {
+            let tasks: Vec<_> = (0..100).map(|_| spawn(yield_times(3))).collect();
+            join_all(tasks).await.len()
+        });
+        assert_eq!(park_on(task).unwrap(), 100);
+    }
+}
+
+#[test]
+fn every_worker_takes_part() {
+    // As many tasks as workers, each of which blocks its worker until all of them run.
+    for workers in [1, 2, 4] {
+        let _watchdog = Watchdog::seconds(format!("each of {workers} workers takes part"), 60);
+        let runtime = Kind::MultiThread(workers).build();
+        for _ in 0..500 {
+            let barrier = Arc::new(Barrier::new(workers));
+            let tasks: Vec<_> = (0..workers)
+                .map(|_| {
+                    let barrier = barrier.clone();
+                    runtime.spawn(async move { barrier.wait().is_leader() })
+                })
+                .collect();
+            let leaders = park_on(join_all(tasks));
+            assert_eq!(leaders.into_iter().filter(|&leader| leader).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn tasks_behind_one_that_blocks_its_worker_are_stolen() {
+    const BEHIND: usize = 40;
+    let _watchdog = Watchdog::seconds("tasks behind one that blocks", 60);
+    let runtime = Kind::MultiThread(2).build();
+    for _ in 0..500 {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let blocks = runtime.spawn({
+            let ran = ran.clone();
+            async move {
+                let behind: Vec<_> = (0..BEHIND)
+                    .map(|_| {
+                        let ran = ran.clone();
+                        spawn(async move { ran.fetch_add(1, SeqCst) })
+                    })
+                    .collect();
+                // The one that was spawned last is next on this worker, and stays there.
+                while ran.load(SeqCst) < BEHIND - 1 {
+                    thread::yield_now();
+                }
+                behind
+            }
+        });
+        let behind = park_on(blocks).unwrap();
+        assert_eq!(park_on(join_all(behind)).len(), BEHIND);
+    }
+}
+
+#[test]
+fn two_tasks_that_wake_each_other_do_not_starve_a_third() {
+    for kind in [Kind::CurrentThread, Kind::MultiThread(1)] {
+        let _watchdog = Watchdog::seconds(format!("a third task on {kind:?}"), 30);
+        let (rounds, most_between) = kind.build().block_on(async {
+            let (ping, pong) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
+            let (rounds, over) = (
+                Arc::new(AtomicUsize::new(0)),
+                Arc::new(AtomicBool::new(false)),
+            );
+            let (asks, asked) = ((ping.clone(), pong.clone()), rounds.clone());
+            let is_over = over.clone();
+            let asker = spawn(async move {
+                while !is_over.load(SeqCst) {
+                    asks.0.put(Some(()));
+                    asks.1.take().await;
+                    asked.fetch_add(1, SeqCst);
+                }
+                asks.0.put(None);
+            });
+            let answerer = spawn(async move {
+                while ping.take().await.is_some() {
+                    pong.put(());
+                }
+            });
+            let counter = rounds.clone();
+            let third = spawn(async move {
+                let mut most_between = 0;
+                for _ in 0..100 {
+                    let before = counter.load(SeqCst);
+                    yield_now().await;
+                    most_between = most_between.max(counter.load(SeqCst) - before);
+                }
+                most_between
+            });
+            let most_between = third.await.unwrap();
+            over.store(true, SeqCst);
+            join_all([asker, answerer]).await;
+            (rounds.load(SeqCst), most_between)
+        });
+        assert!(rounds > 0);
+        assert!(
+            most_between <= 8,
+            "{most_between} rounds between two turns on {kind:?}"
+        );
+    }
+}
+
+#[test]
+fn an_injected_task_has_its_turn_while_others_yield_for_ever() {
+    on_every_kind("an injected task has its turn", 60, |kind| {
+        let runtime = kind.build();
+        let over = Arc::new(AtomicBool::new(false));
+        let busy: Vec<_> = (0..4 * kind.cores())
+            .map(|_| {
+                let over = over.clone();
+                runtime.spawn(async move { until(|| over.load(SeqCst)).await })
+            })
+            .collect();
+        let handle = runtime.handle().clone();
+        let outside = thread::spawn(move || {
+            for _ in 0..200 {
+                park_on(handle.spawn(async {})).unwrap();
+            }
+            over.store(true, SeqCst);
+        });
+        runtime.block_on(join_all(busy));
+        outside.join().unwrap();
+    });
+}

@@ -1,0 +1,137 @@
+//! Pairs of streams, and blocking peers.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
+use mini_rt::prelude::*;
+
+/// A connection: its asynchronous end, to be used in a runtime, and a blocking one.
+///
+/// Must be called inside a runtime.
+pub fn stream_and_peer() -> (AsyncTcpStream, TcpStream) {
+    let (ours, theirs) = std_pair();
+    (AsyncTcpStream::from_std(ours).expect("a stream"), theirs)
+}
+
+/// Two blocking ends of a connection that sends small writes at once.
+pub fn std_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let theirs = TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
+    let (ours, _) = listener.accept().expect("a connection");
+    ours.set_nodelay(true).expect("an option");
+    theirs.set_nodelay(true).expect("an option");
+    (ours, theirs)
+}
+
+/// A listener, and where it listens.
+pub async fn listen() -> (AsyncTcpListener, SocketAddr) {
+    let listener = AsyncTcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a listener");
+    let addr = listener.local_addr().expect("an address");
+    (listener, addr)
+}
+
+pub fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    stream
+}
+
+/// Serves every connection until its client ends it.
+pub async fn serve_echo(listener: AsyncTcpListener) {
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        drop(mini_rt::spawn(async move {
+            // A client may break off.
+            let _ = echo(stream).await;
+        }));
+    }
+}
+
+/// Sends back what comes in, until the end of the stream. Returns how much that was.
+pub async fn echo(mut stream: AsyncTcpStream) -> io::Result<usize> {
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; 16 * 1024];
+    let mut total = 0;
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(total),
+            count => {
+                total += count;
+                stream.write_all(&buffer[..count]).await?;
+            }
+        }
+    }
+}
+
+/// Sends a message to an echoing peer and checks that it comes back.
+pub fn ask(mut stream: &TcpStream, message: &[u8]) {
+    stream.write_all(message).expect("a peer that reads");
+    let mut answer = vec![0; message.len()];
+    stream.read_exact(&mut answer).expect("a peer that answers");
+    assert_eq!(answer, message);
+}
+
+/// Closes a connection at once, which its peer sees as a reset.
+pub fn reset(stream: TcpStream) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: the option's value is a readable `linger` of the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
+/// Sends one byte out of band.
+pub fn send_urgent(stream: &TcpStream, byte: u8) {
+    // SAFETY: the buffer is one readable byte.
+    let sent = unsafe {
+        libc::send(
+            stream.as_raw_fd(),
+            (&raw const byte).cast(),
+            1,
+            libc::MSG_OOB,
+        )
+    };
+    assert_eq!(sent, 1, "{}", io::Error::last_os_error());
+}
+
+/// Writes until the connection takes no more without its peer reading. Returns how much it took.
+pub fn fill(stream: &AsyncTcpStream) -> usize {
+    let chunk = [b'f'; 64 * 1024];
+    let mut total = 0;
+    loop {
+        match stream.try_write(&chunk) {
+            Ok(count) => total += count,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                return total;
+            }
+        }
+    }
+}
+
+/// Whether data for this descriptor has come, without the runtime knowing.
+pub fn wait_readable(fd: RawFd, timeout: Duration) -> bool {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `poll` is one writable entry.
+    let count = unsafe { libc::poll(&mut poll, 1, timeout.as_millis() as libc::c_int) };
+    count == 1
+}
