@@ -18,7 +18,7 @@ use mini_rt::task::yield_now;
 
 use support::kinds::{KINDS, Kind, on_every_kind};
 use support::random::Random;
-use support::sockets::{ask, connect, echo, listen, serve_echo, stream_and_peer};
+use support::sockets::{ask, connect, echo, listen, serve_echo, std_pairs, stream_and_peer};
 use support::tasks::{Mailbox, OnDrop, panic_of, park_on, quiet_panic, until};
 use support::watchdog::Watchdog;
 
@@ -434,4 +434,37 @@ fn connections_from_outside_reach_a_server_in_block_on() {
             client.join().unwrap();
         });
     });
+}
+
+#[test]
+fn a_thread_without_core_is_served_while_callers_come_and_go() {
+    // Each wait of the thread registers a new descriptor, with a core that callers take and leave.
+    for workers in [1, 2, 4] {
+        let _watchdog = Watchdog::seconds(format!("a thread without core, {workers} workers"), 60);
+        let runtime = Kind::MultiThread(workers).build();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..workers.min(2) {
+                scope.spawn(|| {
+                    while !over.load(SeqCst) {
+                        runtime.block_on(async {});
+                    }
+                });
+            }
+            let _guard = runtime.enter();
+            let mut random = Random::for_test("a thread without core", 15);
+            for (ours, mut peer) in std_pairs(1_000) {
+                let mut stream = AsyncTcpStream::from_std(ours).unwrap();
+                let wait = random.below(2_000);
+                let writer = thread::spawn(move || {
+                    (0..wait).for_each(|_| std::hint::spin_loop());
+                    peer.write_all(b"x").unwrap();
+                    peer
+                });
+                assert_eq!(park_on(stream.read(&mut [0; 8])).unwrap(), 1);
+                writer.join().unwrap();
+            }
+            over.store(true, SeqCst);
+        });
+    }
 }

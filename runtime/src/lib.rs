@@ -16,9 +16,11 @@
 //! | 4 | `runtime` | building, entering and ending a runtime |
 //! | 5 | `io`, `spawn` | what users call |
 //!
-//! Beside them stand `sync`, the primitives that models replace, and `coop`, the budget of a poll.
+//! Beside them stand `sync`, the primitives that models replace, `coop`, the budget of a poll, and
+//! `contain`, which keeps foreign panics out.
 
 mod blocking;
+mod contain;
 mod coop;
 pub mod io;
 mod queue;

@@ -2,7 +2,7 @@
 //!
 //! Under `--cfg loom` every atomic, cell and lock below is loom's, so that the models explore the
 //! interleavings of the very code that ships. Locks here do not poison: what they guard is never left
-//! half-changed by a panic, because no foreign code runs while one is held.
+//! half-changed by a panic: the only foreign code that runs while one is held is the clone of a waker.
 
 #[cfg(not(loom))]
 pub(crate) use self::std_primitives::*;
@@ -99,6 +99,8 @@ mod std_primitives {
 
 #[cfg(loom)]
 mod loom_primitives {
+    use std::sync::atomic::Ordering::Relaxed;
+
     pub(crate) mod atomic {
         pub(crate) use loom::sync::atomic::{
             AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
@@ -198,8 +200,8 @@ mod loom_primitives {
 
     /// Loom's macro, for values that std's would want in a `const` block.
     macro_rules! local {
-        (static $name:ident: $type:ty = const { $value:expr };) => {
-            loom::thread_local! { static $name: $type = $value; }
+        ($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
+            loom::thread_local! { $(#[$attribute])* static $name: $type = $value; }
         };
     }
     pub(crate) use local as thread_local;
@@ -226,34 +228,50 @@ mod loom_primitives {
 
     /// A condition variable for [`Mutex`].
     #[derive(Debug)]
-    pub(crate) struct Condvar(loom::sync::Condvar);
+    pub(crate) struct Condvar {
+        inner: loom::sync::Condvar,
+        /// Not loom's: nothing may rely on it.
+        time_is_up: std::sync::atomic::AtomicBool,
+    }
 
     impl Default for Condvar {
         fn default() -> Self {
-            Self(loom::sync::Condvar::new())
+            Self {
+                inner: loom::sync::Condvar::new(),
+                time_is_up: false.into(),
+            }
         }
     }
 
     impl Condvar {
         pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-            self.0.wait(guard).expect("loom's locks do not poison")
+            self.inner.wait(guard).expect("loom's locks do not poison")
         }
 
         pub(crate) fn notify_one(&self) {
-            self.0.notify_one();
+            self.inner.notify_one();
         }
 
         pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
+            self.inner.notify_all();
         }
 
-        /// Loom has no clock: a wait with a time-out is one without.
+        /// Loom has no clock: a wait lasts until a notification or until [`let_time_pass`]
+        /// (Self::let_time_pass).
         pub(crate) fn wait_timeout<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,
             _timeout: std::time::Duration,
         ) -> (MutexGuard<'a, T>, bool) {
-            (self.wait(guard), false)
+            let guard = self.wait(guard);
+            (guard, self.time_is_up.swap(false, Relaxed))
+        }
+
+        /// Ends all waits with a time-out that are under way.
+        #[cfg(test)]
+        pub(crate) fn let_time_pass(&self) {
+            self.time_is_up.store(true, Relaxed);
+            self.inner.notify_all();
         }
     }
 }

@@ -7,12 +7,14 @@
 //! | `kinds.rs` | the runtimes that each scenario runs on |
 //! | `process.rs` | what the system says about this process, and tests in a process of their own |
 //! | `sockets.rs` | pairs of streams, and blocking peers |
+//! | `health.rs` | whether a runtime still works |
 //! | `tasks.rs` | threads, wakers and drops that a test can watch |
 
 #![allow(dead_code)] // each test binary uses its part
 
 use mini_rt::{runtime, task};
 
+pub mod health;
 pub mod kinds;
 pub mod process;
 pub mod random;

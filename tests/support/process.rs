@@ -1,9 +1,13 @@
 //! What the system says about this process, and tests in a process of their own.
 
+use std::collections::HashSet;
 use std::env;
+use std::fmt::Debug;
 use std::fs;
+use std::io::{self, Write};
 use std::os::fd::RawFd;
-use std::process::Command;
+use std::process::{self, Command};
+use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +49,42 @@ pub fn own_process(test: &str) -> Command {
     command
 }
 
+/// Runs one test in a process of its own under `strace`, and gives the lines about these system calls; or
+/// says why that cannot be done.
+pub fn trace_own_process(test: &str, calls: &str) -> Result<Vec<String>, String> {
+    let log = env::temp_dir().join(format!("mini_rt-{test}-{}.strace", process::id()));
+    let run = own_process(test);
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", &format!("trace={calls}"), "-o"]);
+    strace.arg(&log).arg(run.get_program()).args(run.get_args());
+    strace.envs(
+        run.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let output = strace
+        .output()
+        .map_err(|error| format!("strace: {error}"))?;
+    let lines = fs::read_to_string(&log).unwrap_or_default();
+    let _ = fs::remove_file(&log);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    if lines.is_empty() {
+        return Err(format!("strace traces nothing: {err}"));
+    }
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "{out}\n{err}"
+    );
+    Ok(lines.lines().map(str::to_owned).collect())
+}
+
+/// Says that a test was not run, past the capture of the test harness.
+pub fn skip(test: &str, reason: &str) {
+    let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
+}
+
 /// Processor time that all threads of this process have used, also those that have ended.
 pub fn cpu_time() -> Duration {
     let mut time = libc::timespec {
@@ -64,15 +104,60 @@ pub fn cpu_time_of(body: impl FnOnce()) -> Duration {
     cpu_time() - before
 }
 
-/// Descriptors that are open.
+/// How many descriptors are open.
 pub fn open_fds() -> usize {
-    // One is that of the listing itself.
-    fs::read_dir("/proc/self/fd").expect("procfs").count() - 1
+    open_fd_numbers().len()
+}
+
+fn open_fd_numbers() -> HashSet<u64> {
+    let entries = fs::read_dir("/proc/self/fd").expect("procfs");
+    let numbers: Vec<_> = entries
+        .map(|entry| number(&entry.expect("procfs")))
+        .collect();
+    // One was that of the listing itself, which is closed.
+    let is_open = |&fd: &u64| {
+        // SAFETY: no memory is passed.
+        unsafe { libc::fcntl(fd as RawFd, libc::F_GETFD) != -1 }
+    };
+    numbers.into_iter().filter(is_open).collect()
+}
+
+fn number<T: FromStr<Err: Debug>>(entry: &fs::DirEntry) -> T {
+    entry
+        .file_name()
+        .to_string_lossy()
+        .parse()
+        .expect("a number")
+}
+
+/// Leaves room for so many more descriptors.
+pub fn leave_fds(count: usize) {
+    let open = open_fd_numbers();
+    // The limit is on their numbers, and there may be gaps.
+    let first_beyond = (0..).filter(|fd| !open.contains(fd)).nth(count);
+    set_soft_limit(
+        libc::RLIMIT_NOFILE,
+        first_beyond.expect("numbers do not end"),
+    );
 }
 
 /// Threads that run.
 pub fn threads() -> usize {
-    fs::read_dir("/proc/self/task").expect("procfs").count()
+    thread_ids().len()
+}
+
+/// The kernel's numbers of the threads that run.
+pub fn thread_ids() -> Vec<libc::pid_t> {
+    let entries = fs::read_dir("/proc/self/task").expect("procfs");
+    entries
+        .map(|entry| number(&entry.expect("procfs")))
+        .collect()
+}
+
+/// The size of the address space, in bytes.
+pub fn vm_size() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+    1024 * field(&status, "VmSize:")
 }
 
 /// Waits until so many threads run: one that was joined may still be on its way out of the kernel.
@@ -82,31 +167,26 @@ pub fn wait_for_threads(count: usize) {
     }
 }
 
-/// How often each thread whose name begins with `name` has gone to sleep.
-pub fn sleeps_of_threads(name: &str) -> Vec<(String, u64)> {
-    let mut sleeps = Vec::new();
-    for entry in fs::read_dir("/proc/self/task").expect("procfs") {
-        let path = entry.expect("procfs").path();
-        let comm = fs::read_to_string(path.join("comm")).expect("a thread that stays");
-        if comm.starts_with(name) {
-            let status = fs::read_to_string(path.join("status")).expect("a thread that stays");
-            let count = field(&status, "voluntary_ctxt_switches:");
-            sleeps.push((path.display().to_string(), count));
-        }
-    }
-    sleeps.sort();
+/// How often each thread but the calling one has gone to sleep.
+pub fn sleeps_of_other_threads() -> Vec<(libc::pid_t, u64)> {
+    // SAFETY: no memory is passed.
+    let me = unsafe { libc::gettid() };
+    let others = thread_ids().into_iter().filter(|&thread| thread != me);
+    let mut sleeps: Vec<_> = others
+        .map(|thread| {
+            let status = fs::read_to_string(format!("/proc/self/task/{thread}/status"));
+            let status = status.expect("a thread that stays");
+            (thread, field(&status, "voluntary_ctxt_switches:"))
+        })
+        .collect();
+    sleeps.sort_unstable();
     sleeps
 }
 
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.and_then(|value| value.trim().parse().ok());
+    let value = line.and_then(|value| value.split_whitespace().next()?.parse().ok());
     value.unwrap_or_else(|| panic!("no field {name:?} in {text:?}"))
-}
-
-/// The soft limit on open descriptors.
-pub fn fd_limit() -> u64 {
-    limit(libc::RLIMIT_NOFILE).rlim_cur
 }
 
 /// Raises the limit on open descriptors.

@@ -46,6 +46,12 @@ impl Random {
         (0..len).map(|_| self.next() as u8).collect()
     }
 
+    /// At least one byte, at most `most`.
+    pub fn some_bytes(&mut self, most: usize) -> Vec<u8> {
+        let len = 1 + self.below(most);
+        self.bytes(len)
+    }
+
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

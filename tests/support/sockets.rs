@@ -18,12 +18,19 @@ pub fn stream_and_peer() -> (AsyncTcpStream, TcpStream) {
 
 /// Two blocking ends of a connection that sends small writes at once.
 pub fn std_pair() -> (TcpStream, TcpStream) {
+    std_pairs(1).next().expect("one pair")
+}
+
+/// So many such connections, of one listener: a port for each would take the system long to find.
+pub fn std_pairs(count: usize) -> impl Iterator<Item = (TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let theirs = TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
-    let (ours, _) = listener.accept().expect("a connection");
-    ours.set_nodelay(true).expect("an option");
-    theirs.set_nodelay(true).expect("an option");
-    (ours, theirs)
+    let addr = listener.local_addr().expect("an address");
+    (0..count).map(move |_| {
+        let theirs = connect(addr);
+        let (ours, _) = listener.accept().expect("a connection");
+        ours.set_nodelay(true).expect("an option");
+        (ours, theirs)
+    })
 }
 
 /// A listener, and where it listens.

@@ -116,6 +116,12 @@ impl Census {
     pub fn gone(&self) -> usize {
         self.0.gone.load(SeqCst)
     }
+
+    pub fn alive(&self) -> usize {
+        // Read first, it is never more than the other.
+        let gone = self.gone();
+        self.born() - gone
+    }
 }
 
 impl Drop for Citizen {

@@ -8,5 +8,8 @@
 mod pool;
 mod task;
 
+#[cfg(all(test, loom))]
+mod models;
+
 pub(crate) use self::pool::{Config, Pool};
 pub(crate) use self::task::new;

@@ -5,11 +5,13 @@
 //! busy and looks at the queue before it rests. If there is no thread at all and none can be started, the
 //! job is cancelled, and its handle says so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::contain::discard;
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::Runnable;
@@ -32,6 +34,7 @@ pub(crate) struct Pool(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     work: Condvar,
+    started: Condvar,
     config: Config,
 }
 
@@ -42,8 +45,10 @@ struct State {
     idle: usize,
     /// Calls that no thread has heard yet.
     calls: usize,
-    threads: HashMap<u64, Option<JoinHandle<()>>>,
+    threads: BTreeMap<u64, Option<JoinHandle<()>>>,
     last_thread: u64,
+    /// Threads that exist perhaps, though not with their handle in `threads`.
+    starting: usize,
     shut_down: bool,
 }
 
@@ -53,6 +58,7 @@ impl Pool {
         Self(Arc::new(Inner {
             state,
             work: Condvar::default(),
+            started: Condvar::default(),
             config,
         }))
     }
@@ -79,10 +85,18 @@ impl Pool {
         state.last_thread += 1;
         let id = state.last_thread;
         state.threads.insert(id, None);
+        state.starting += 1;
         drop(state);
         let inner = self.0.clone();
-        let started = (self.0.config.start_thread)(Box::new(move || inner.run(id)));
+        let start = || (self.0.config.start_thread)(Box::new(move || inner.run(id)));
+        // It calls the user's function for the thread's name.
+        let started = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|payload| {
+            discard(payload);
+            Err(io::Error::other("the function that names threads panicked"))
+        });
         let mut state = self.0.state.lock();
+        state.starting -= 1;
+        self.0.started.notify_all();
         match started {
             Ok(thread) => {
                 // Unless it has ended already.
@@ -107,19 +121,33 @@ impl Pool {
         (state.threads.len(), state.jobs.len())
     }
 
-    /// Cancels the jobs that have not begun, and waits for those that have, except for one that makes
-    /// this very call.
-    pub(crate) fn shut_down(&self) {
-        let (jobs, threads) = {
+    /// Ends the waits of idle threads, as the keep-alive time would.
+    #[cfg(all(test, loom))]
+    pub(super) fn let_time_pass(&self) {
+        self.0.work.let_time_pass();
+    }
+
+    /// Cancels the jobs that have not begun, and those that come from now on.
+    pub(crate) fn close(&self) {
+        let jobs = {
             let mut state = self.0.state.lock();
             state.shut_down = true;
             self.0.work.notify_all();
-            (
-                std::mem::take(&mut state.jobs),
-                std::mem::take(&mut state.threads),
-            )
+            std::mem::take(&mut state.jobs)
         };
         jobs.into_iter().for_each(Runnable::cancel);
+    }
+
+    /// Closes the pool and waits for the jobs that have begun, except for one that makes this very call.
+    pub(crate) fn shut_down(&self) {
+        self.close();
+        let threads = {
+            let mut state = self.0.state.lock();
+            while state.starting > 0 {
+                state = self.0.started.wait(state);
+            }
+            std::mem::take(&mut state.threads)
+        };
         let own = crate::sync::thread::current().id();
         for thread in threads.into_values().flatten() {
             if thread.thread().id() != own {

@@ -89,13 +89,20 @@ impl<'a, T: AsFd> ReadyGuard<'a, T> {
     /// Says that the descriptor is not ready, as shown by an operation that would have blocked. What was
     /// reported since the guard was made stays.
     pub fn clear_ready(&mut self) {
-        self.fd.clear(self.observed, self.interest);
+        self.clear_ready_matching(self.interest);
+    }
+
+    /// As [`clear_ready`](Self::clear_ready), for these directions only. Who waited for both directions and
+    /// found that one is not ready says so with this, or the other one's readiness is forgotten too.
+    pub fn clear_ready_matching(&mut self, interest: Interest) {
+        self.fd.clear(self.observed, interest);
     }
 
     /// Leaves the descriptor ready: there is more to do.
     pub fn retain_ready(&mut self) {}
 
-    /// Tries an operation, and clears the readiness if it would block.
+    /// Tries an operation, and clears the readiness if it would block: of both directions, if both were
+    /// waited for.
     ///
     /// # Errors
     ///

@@ -172,8 +172,8 @@ impl<T> Local<T> {
         injector.push(item);
     }
 
-    /// Fills the ring from `items` as far as there is room, without overflow.
-    pub(crate) fn extend(&self, items: impl Iterator<Item = T>) {
+    /// Fills the ring from `items` as far as there is room, without overflow, and returns how many they were.
+    pub(crate) fn extend(&self, items: impl Iterator<Item = T>) -> u32 {
         let tail = self.tail();
         let mut count = 0;
         for item in items.take(self.room() as usize) {
@@ -182,6 +182,7 @@ impl<T> Local<T> {
             count += 1;
         }
         self.ring.tail.store(tail.wrapping_add(count), Release);
+        count
     }
 
     /// Takes the oldest item.

@@ -1,7 +1,7 @@
 //! Readiness: from the kernel's events to the wakers of those who wait.
 //!
 //! Every core has a [`Reactor`], which is a poller with the sources registered on it. Whoever holds the
-//! core turns it; others may, if it is not being turned. It sees wakers, never tasks.
+//! core turns it. It sees wakers, never tasks.
 //!
 //! | file | one idea |
 //! |---|---|

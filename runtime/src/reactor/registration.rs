@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use super::readiness::Seen;
 use super::waiters::{EntryId, Waiters, Woken};
 use super::{Key, Reactor, Reactors};
+use crate::contain::contain;
 use crate::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
@@ -204,7 +205,7 @@ impl Registration {
             displaced = waiters.poll(direction, cx.waker());
         });
         if let Some(waker) = displaced {
-            waker.wake();
+            contain(|| waker.wake());
         }
         result
     }

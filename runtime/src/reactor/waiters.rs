@@ -7,9 +7,9 @@
 //! - *waiters*, any number: futures that own an entry and take it out when they are dropped.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+use crate::contain::contain;
 use crate::sys::Interest;
 
 /// Displaced pollers that are kept per source. Whoever polls with a new waker each time, without an event
@@ -254,9 +254,7 @@ impl Crowd {
 impl Woken {
     /// Wakes them. Not under the waiters' lock: a waker may do anything, and may panic.
     pub(super) fn wake(self) {
-        let wake = |waker: Waker| {
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        };
+        let wake = |waker: Waker| contain(|| waker.wake());
         self.reader.into_iter().for_each(wake);
         self.writer.into_iter().for_each(wake);
         self.crowd.into_iter().for_each(wake);

@@ -156,19 +156,18 @@ impl Builder {
             }
         };
         let shared = Shared::new(cores, workers > 0, self.blocking_pool())?;
-        let handle = Handle { shared };
-        // From here on the drop of `runtime` ends what was started.
-        let mut runtime = Runtime {
-            handle,
-            threads: Vec::with_capacity(workers),
-        };
+        let mut threads = Vec::with_capacity(workers);
         for _ in 0..workers {
-            let shared = runtime.handle.shared.clone();
-            runtime
-                .threads
-                .push(self.threads.start(Box::new(move || shared.work()))?);
+            let worker = shared.clone();
+            match self.threads.start(Box::new(move || worker.work())) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    shared.shut_down();
+                    return Err(error);
+                }
+            }
         }
-        Ok(runtime)
+        Ok(Runtime::with_threads(Handle { shared }, threads))
     }
 
     fn blocking_pool(&self) -> blocking::Pool {

@@ -52,6 +52,10 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    fn with_threads(handle: Handle, threads: Vec<thread::JoinHandle<()>>) -> Self {
+        Self { handle, threads }
+    }
+
     /// A multi-thread runtime with a worker per available core.
     ///
     /// # Errors
@@ -118,6 +122,7 @@ impl Drop for Runtime {
         if context::is_driving() {
             // The threads end all the same; only nobody waits for them.
             self.handle.shared.shut_down();
+            self.handle.shared.blocking.close();
             if thread::panicking() {
                 return;
             }

@@ -35,12 +35,28 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
         .flatten()
 }
 
-/// Calls `f` with the runtime that code on this thread uses, without touching its reference count.
+/// Calls `f` with the runtime that code on this thread uses. `f` may run foreign code, which may change
+/// the current runtime, so nothing is borrowed from there meanwhile. On a worker of the runtime, which is
+/// the common case, the reference count is left alone too.
 pub(crate) fn with_current<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> Option<R> {
+    let worker = WORKER.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: `as_worker` keeps the worker borrowed for as long as it is set, on this thread.
+    let worker = unsafe { worker.as_ref() }.filter(|worker| is_current(&worker.shared));
+    match worker {
+        Some(worker) => Some(f(&worker.shared)),
+        None => current().map(|shared| f(&shared)),
+    }
+}
+
+fn is_current(shared: &Arc<Shared>) -> bool {
+    let same = |current: &Option<Arc<Shared>>| {
+        current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, shared))
+    };
     RUNTIME
-        .try_with(|runtime| runtime.borrow().as_ref().map(f))
-        .ok()
-        .flatten()
+        .try_with(|current| same(&current.borrow()))
+        .unwrap_or(false)
 }
 
 /// Makes a runtime the current one and returns the one before.
@@ -59,7 +75,7 @@ pub(crate) fn is_driving() -> bool {
 /// The scope in which a thread drives a runtime.
 pub(crate) struct Driving {
     before: Option<Arc<Shared>>,
-    _budget: coop::Constrained,
+    _budget: coop::Scope,
 }
 
 impl Driving {
@@ -73,10 +89,11 @@ impl Driving {
             "`block_on` was called on a thread that is running async tasks, which it would block: \
              `.await` the future instead, or move the call to `spawn_blocking`"
         );
+        let before = set_current(Some(shared.clone()));
         DRIVING.with(|driving| driving.set(true));
         Self {
-            before: set_current(Some(shared.clone())),
-            _budget: coop::Constrained::enter(),
+            before,
+            _budget: coop::Scope::constrained(),
         }
     }
 }

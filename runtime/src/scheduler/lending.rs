@@ -100,10 +100,6 @@ impl Borrower {
         *self.core.lock() = Some(core);
         self.thread.unpark();
     }
-
-    fn take(&self) -> Option<Core> {
-        self.core.lock().take()
-    }
 }
 
 impl Shared {
@@ -111,9 +107,7 @@ impl Shared {
     pub(crate) fn work(self: &Arc<Self>) {
         let _driving = Driving::enter(self);
         while let Some(core) = self.next_core() {
-            let worker = Worker::new(self.clone(), core);
-            context::as_worker(&worker, || worker.run(&mut NoRoot));
-            self.put_back(worker.into_core());
+            self.drive(core, &mut NoRoot);
         }
     }
 
@@ -126,12 +120,7 @@ impl Shared {
         if let Some(core) = self.core_for(&mut root) {
             self.cores[core.index].borrowed.store(true, SeqCst);
             root.sit_at(Some(core.index));
-            let borrowed = Borrowed {
-                shared: self,
-                worker: Some(Worker::new(self.clone(), core)),
-            };
-            let worker = borrowed.worker.as_ref().expect("it was just put there");
-            let stop = context::as_worker(worker, || worker.run(&mut root));
+            let stop = self.drive(core, &mut root);
             assert!(
                 stop == Stop::RootReady,
                 "the runtime was shut down under a `block_on`"
@@ -140,32 +129,51 @@ impl Shared {
         root.into_output()
     }
 
+    /// Drives a core until something stops it, and puts it back, also if a root panics.
+    fn drive(self: &Arc<Self>, core: Core, root: &mut impl Root) -> Stop {
+        let held = Held {
+            worker: Some(Worker::new(self.clone(), core)),
+        };
+        let worker = held.worker.as_ref().expect("it was just put there");
+        context::as_worker(worker, || worker.run(root))
+    }
+
     /// Gets a core for a root. Polls the root meanwhile if that may take long, and returns `None` if it
     /// is ready before.
+    ///
+    /// A core comes only to a thread that does nothing but wait for it. Who polls is not in the queue:
+    /// the poll may take long, or wait for what the core would run.
     pub(super) fn core_for(self: &Arc<Self>, root: &mut impl Root) -> Option<Core> {
-        let (borrower, promised) = match self.ask_for_core() {
-            Ok(core) => return Some(core),
-            Err(waiting) => waiting,
-        };
-        // However this ends, nobody may go on waiting in its name.
-        let waiting = Waiting {
-            shared: self,
-            borrower,
-        };
-        if promised {
-            thread::park_timeout(HAND_OVER);
-        }
         loop {
-            if let Some(core) = waiting.borrower.take() {
+            let (borrower, promised) = match self.ask_for_core() {
+                Ok(core) => return Some(core),
+                Err(waiting) => waiting,
+            };
+            if promised {
+                thread::park_timeout(HAND_OVER);
+            }
+            while !root.is_woken() && borrower.core.lock().is_none() {
+                thread::park();
+            }
+            if let Some(core) = self.stop_waiting(&borrower) {
                 return Some(core);
             }
             if root.poll_if_woken() {
                 return None;
             }
-            if !root.is_woken() {
-                thread::park();
-            }
         }
+    }
+
+    /// Leaves the queue, or takes the core that has come.
+    fn stop_waiting(&self, borrower: &Arc<Borrower>) -> Option<Core> {
+        let mut state = self.lending.state.lock();
+        let before = state.borrowers.len();
+        state
+            .borrowers
+            .retain(|other| !Arc::ptr_eq(other, borrower));
+        let left = before - state.borrowers.len();
+        self.lending.wanted.fetch_sub(left, SeqCst);
+        borrower.core.lock().take()
     }
 
     /// A dormant core, or a place in the queue, and whether a sleeping worker was asked for its core.
@@ -305,43 +313,17 @@ impl Shared {
     }
 }
 
-/// Puts the core of a `block_on` back, also when its future panics.
-struct Borrowed<'a> {
-    shared: &'a Arc<Shared>,
+/// A core that goes back when this is dropped.
+struct Held {
     worker: Option<Worker>,
 }
 
-impl Drop for Borrowed<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         if let Some(worker) = self.worker.take() {
-            let core = worker.into_core();
-            self.shared.cores[core.index].borrowed.store(false, SeqCst);
-            self.shared.put_back(core);
-        }
-    }
-}
-
-/// Ends the wait for a core.
-struct Waiting<'a> {
-    shared: &'a Arc<Shared>,
-    borrower: Arc<Borrower>,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut state = self.shared.lending.state.lock();
-        let waiting = state.borrowers.len();
-        state
-            .borrowers
-            .retain(|borrower| !Arc::ptr_eq(borrower, &self.borrower));
-        self.shared
-            .lending
-            .wanted
-            .fetch_sub(waiting - state.borrowers.len(), SeqCst);
-        drop(state);
-        // It may have come just too late.
-        if let Some(core) = self.borrower.take() {
-            self.shared.put_back(core);
+            let (shared, core) = worker.into_parts();
+            shared.cores[core.index].borrowed.store(false, SeqCst);
+            shared.put_back(core);
         }
     }
 }

@@ -152,7 +152,7 @@ impl Shared {
         self.injector.push(task);
         fence(SeqCst);
         if self.shut_down.load(SeqCst) {
-            self.cancel_injected();
+            self.collected.look_again();
         } else {
             self.wake_searcher();
         }

@@ -27,7 +27,7 @@ use crate::blocking;
 use crate::reactor::Registration;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use crate::sync::model::block_on;
+use crate::sync::model::{block_on, check};
 use crate::sys::Interest;
 use crate::task::JoinHandle;
 
@@ -147,21 +147,4 @@ impl Drop for Source {
         self.registration
             .deregister(&self.shared.reactors, Self::FD);
     }
-}
-
-/// DEV
-#[track_caller]
-fn check(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
-    let preemptions = std::env::var("P").map_or(preemptions, |p| p.parse().unwrap());
-    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let c = count.clone();
-    let start = std::time::Instant::now();
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = if preemptions > 9 { None } else {Some(preemptions)};
-    builder.max_branches = 5_000;
-    builder.check(move || {
-        c.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        f()
-    });
-    eprintln!("COUNT {} {:?} {:?}", Location::caller(), count, start.elapsed());
 }

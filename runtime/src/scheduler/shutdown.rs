@@ -3,9 +3,9 @@
 //! Whoever brings the last core back drops the futures, as a worker of the runtime, so that destructors
 //! find what they are used to: spawning works and gives a cancelled task, wakes go nowhere.
 //!
-//! A thread outside may be about to inject a task that it has just woken. It looks at `shut_down` after
-//! the push, and cancels what it finds in the injector; until it has, its task is in a list, for which the
-//! end is waited.
+//! A thread outside may be about to inject a task that it has just woken. Such a task is still in a list,
+//! so the end waits until every list is empty, and cancels what comes meanwhile. The thread outside only
+//! tells that it has brought something: it drops no future, for it may hold locks that a destructor takes.
 
 use std::sync::Arc;
 
@@ -13,11 +13,26 @@ use super::Shared;
 use super::context;
 use super::core::Core;
 use super::worker::Worker;
-use crate::sync::Mutex;
+use crate::coop;
+use crate::queue::Local;
+use crate::sync::{Condvar, Mutex};
+use crate::task::Runnable;
 
 /// The cores that have come back.
 #[derive(Default)]
-pub(super) struct Collected(Mutex<Vec<Core>>);
+pub(super) struct Collected {
+    cores: Mutex<Vec<Core>>,
+    /// Something was injected.
+    injected: Condvar,
+}
+
+impl Collected {
+    /// Makes whoever ends the runtime look into the injector again.
+    pub(super) fn look_again(&self) {
+        let _cores = self.cores.lock();
+        self.injected.notify_all();
+    }
+}
 
 impl Shared {
     /// Begins the shutdown. It ends with the last core that comes back, maybe in this call.
@@ -28,18 +43,11 @@ impl Shared {
         }
         free.into_iter().for_each(|core| collect(self, core));
     }
-
-    /// Cancels what is in the injector.
-    pub(super) fn cancel_injected(&self) {
-        while let Some(task) = self.injector.pop() {
-            task.cancel();
-        }
-    }
 }
 
 /// Takes a core out of service.
 pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
-    let mut collected = shared.collected.0.lock();
+    let mut collected = shared.collected.cores.lock();
     collected.push(core);
     if collected.len() < shared.cores.len() {
         return;
@@ -53,28 +61,32 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
     let core = cores.pop().expect("a runtime has at least one core");
     let worker = Worker::new(shared.clone(), core);
     let before = context::set_current(Some(shared.clone()));
+    let unconstrained = coop::Scope::unconstrained();
     context::as_worker(&worker, || {
         shared.cores.iter().for_each(|core| core.owned.close());
-        cancel_queued(shared, &worker, &cores);
         shared.reactors.shut_down();
-        cancel_queued(shared, &worker, &cores);
-        shared.cores.iter().for_each(|core| core.owned.wait_empty());
+        let rings = || cores.iter().map(|core| &core.ring).chain([worker.ring()]);
+        loop {
+            cancel_queued(shared, rings());
+            let collected = shared.collected.cores.lock();
+            if shared.alive_tasks() == 0 {
+                break;
+            }
+            if shared.injector.is_empty() {
+                drop(shared.collected.injected.wait(collected));
+            }
+        }
     });
+    drop(unconstrained);
     context::set_current(before);
 }
 
-/// Cancels what is in any queue. What that wakes is complete already, since every list is closed.
-fn cancel_queued(shared: &Shared, worker: &Worker, others: &[Core]) {
-    for remote in &shared.cores {
-        while let Some(task) = remote.take_next() {
-            task.cancel();
-        }
-    }
-    let rings = others.iter().map(|core| &core.ring).chain([worker.ring()]);
+/// Cancels what is in any queue.
+fn cancel_queued<'a>(shared: &Shared, rings: impl Iterator<Item = &'a Local<Runnable>>) {
+    let slots = shared.cores.iter().filter_map(|core| core.take_next());
+    slots.for_each(Runnable::cancel);
     for ring in rings {
-        while let Some(task) = ring.pop() {
-            task.cancel();
-        }
+        std::iter::from_fn(|| ring.pop()).for_each(Runnable::cancel);
     }
-    shared.cancel_injected();
+    std::iter::from_fn(|| shared.injector.pop()).for_each(Runnable::cancel);
 }

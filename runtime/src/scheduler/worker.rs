@@ -8,7 +8,7 @@ use super::core::{Core, Remote};
 use super::root::Root;
 use crate::coop;
 use crate::queue::Local;
-use crate::sync::atomic::Ordering::SeqCst;
+use crate::sync::atomic::{Ordering::SeqCst, fence};
 use crate::task::Runnable;
 
 /// How often in a row the LIFO slot goes before the ring.
@@ -41,8 +41,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn into_core(self) -> Core {
-        self.core
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Core) {
+        (self.shared, self.core)
     }
 
     pub(super) fn core_index(&self) -> usize {
@@ -59,13 +59,19 @@ impl Worker {
 
     /// Runs tasks, and the root future whenever it is woken, until something stops it.
     pub(super) fn run(&self, root: &mut impl Root) -> Stop {
+        // Tasks that go before the root because it has woken itself.
+        let mut before_root = 0;
         loop {
-            if root.is_woken() {
+            if before_root == 0 && root.is_woken() {
                 self.stop_searching();
                 if root.poll_if_woken() {
                     return Stop::RootReady;
                 }
+                if root.is_woken() {
+                    before_root = self.ready_tasks();
+                }
             }
+            before_root = before_root.saturating_sub(1);
             if self.core.pace.tick() {
                 if self.shared.shut_down.load(SeqCst) {
                     return Stop::ShutDown;
@@ -82,10 +88,18 @@ impl Worker {
                 .or_else(|| self.search());
             if let Some(task) = task {
                 self.run_task(task);
-            } else if let Some(stop) = self.rest(root) {
+                continue;
+            }
+            before_root = 0;
+            if let Some(stop) = self.rest(root) {
                 return stop;
             }
         }
+    }
+
+    /// Tasks in the slot and the ring.
+    fn ready_tasks(&self) -> u32 {
+        self.core.ring.len() + u32::from(!self.remote().next.is_empty())
     }
 
     #[inline]
@@ -121,6 +135,15 @@ impl Worker {
         }
     }
 
+    /// As [`share`](Self::share), and a sibling that is falling asleep is not missed.
+    ///
+    /// *Ordering:* the fence puts the pushes before the looks at who is idle, as [`idle`](super::idle)
+    /// demands.
+    fn share_surely(&self) {
+        fence(SeqCst);
+        self.shared.wake_searcher();
+    }
+
     #[inline]
     fn take_local(&self) -> Option<Runnable> {
         let streak = self.core.streak.get();
@@ -143,9 +166,11 @@ impl Worker {
         }
         let share = injector.len() / self.shared.cores.len();
         let task = injector.pop()?;
-        self.core
-            .ring
-            .extend(std::iter::from_fn(|| injector.pop()).take(share));
+        let others = std::iter::from_fn(|| injector.pop()).take(share);
+        if self.core.ring.extend(others) > 0 {
+            // For a moment they were in no queue: who looked then has to look again.
+            self.share_surely();
+        }
         Some(task)
     }
 
@@ -187,7 +212,7 @@ impl Worker {
             self.core.pace.restart();
         }
         if self.core.ring.len() > 0 {
-            self.share();
+            self.share_surely();
         }
     }
 
@@ -235,7 +260,7 @@ impl Worker {
             self.core.searching.set(true);
         }
         if self.core.ring.len() > 1 {
-            self.share();
+            self.share_surely();
         }
         None
     }

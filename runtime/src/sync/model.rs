@@ -45,11 +45,6 @@ impl Signal {
         }
         *woken = false;
     }
-
-    /// Whether there was a wake since the last wait.
-    pub(crate) fn is_woken(&self) -> bool {
-        *self.woken.lock()
-    }
 }
 
 impl Wake for Signal {

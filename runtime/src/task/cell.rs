@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use super::owned::Links;
 use super::state::{Pending, State};
 use super::{Id, JoinError, Runnable, Schedule, waker};
+use crate::contain::{contain, discard};
 use crate::sync::UnsafeCell;
 
 /// What all tasks have in common.
@@ -175,7 +176,7 @@ unsafe fn fail<F: Future, S: Schedule>(task: NonNull<Header>, error: JoinError) 
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
     // The future is dropped here if the poll panicked. Should its drop panic as well, the first panic is
     // the one to report.
-    let _ = set_stage(cell, Stage::Finished(Err(error)));
+    replace_stage(cell, Stage::Finished(Err(error)));
     // SAFETY: the `Runnable` is passed on.
     unsafe { complete::<F, S>(task) }
 }
@@ -193,17 +194,24 @@ unsafe fn complete<F: Future, S: Schedule>(task: NonNull<Header>) {
     let before = header.state.complete();
     if !before.has_join_handle() {
         // A panic in the drop of an output that nobody wants concerns nobody.
-        let _ = set_stage(cell, Stage::Empty);
+        replace_stage(cell, Stage::Empty);
     } else if before.has_join_waker() {
         // SAFETY: the join handle gave the slot to the completer.
         let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
         // A waker that panics must not take the worker with it.
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake)));
+        contain(|| waker.into_iter().for_each(Waker::wake));
     }
     cell.scheduler.release(header);
     if header.state.drop_ref() {
         // SAFETY: that was the last reference.
         unsafe { dealloc::<F, S>(task) };
+    }
+}
+
+/// As [`set_stage`], where a panic in the drop of the old one is of no interest.
+fn replace_stage<F: Future, S>(cell: &Cell<F, S>, new: Stage<F>) {
+    if let Err(payload) = set_stage(cell, new) {
+        discard(payload);
     }
 }
 
@@ -252,7 +260,7 @@ unsafe fn drop_output<F: Future, S>(task: NonNull<Header>) {
         .with(|stage| matches!(unsafe { &*stage }, Stage::Empty));
     if !taken {
         // A panic in the output's drop must not pass through the drop of a handle.
-        let _ = set_stage(cell, Stage::Empty);
+        replace_stage(cell, Stage::Empty);
     }
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::cell::Header;
 use super::{Id, JoinError, Runnable};
+use crate::contain::contain;
 use crate::coop;
 
 /// Waits for a task's output; dropping it lets the task run on unwatched.
@@ -136,7 +137,7 @@ impl<T> Drop for JoinHandle<T> {
             if !header.state.drop_join_handle().is_complete() {
                 // SAFETY: `JOIN_WAKER` was cleared on an incomplete task, so the slot is the handle's.
                 let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-                drop(waker);
+                contain(|| drop(waker));
                 return drop_reference(self.task);
             }
         }

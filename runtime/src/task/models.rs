@@ -241,7 +241,8 @@ fn surplus_wakes() {
                 waker.wake_by_ref();
                 waker.wake_by_ref();
                 flags[index].store(true, Relaxed);
-                waker.clone().wake();
+                let clone = waker.clone();
+                clone.wake();
                 waker
             })
         });
@@ -289,12 +290,11 @@ fn cancel_after_poll_elsewhere() {
         let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
         let (sender, receiver) = (Arc::new(Mutex::new(None)), Signal::new());
         let notify = Waker::from(receiver.clone());
-        let (sent, mut value) = (sender.clone(), None);
-        let made = dropped.clone();
+        let (sent, counted, mut values) = (sender.clone(), dropped.clone(), Vec::new());
         let (task, handle) = queue.task(poll_fn(move |cx| {
             *sent.lock() = Some(cx.waker().clone());
             notify.wake_by_ref();
-            value = Some(made.value());
+            values.push(counted.value());
             Poll::<()>::Pending
         }));
         let poller = thread::spawn(|| task.run());

@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use super::Runnable;
 use super::cell::Header;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A task's neighbours.
 #[derive(Debug, Default)]
@@ -24,7 +24,6 @@ pub(super) struct Links {
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
     list: Mutex<List>,
-    emptied: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -85,9 +84,6 @@ impl Owned {
             with_links(&list, next, |links| links.previous = previous);
         }
         list.len -= 1;
-        if list.closed && list.len == 0 {
-            self.emptied.notify_all();
-        }
     }
 
     /// Closes the list and asks every task in it to end. Futures of waiting tasks are dropped before this
@@ -109,14 +105,6 @@ impl Owned {
         }
         drop(list);
         waiting.into_iter().for_each(Runnable::cancel);
-    }
-
-    /// Waits until every task is complete. Only for a closed list.
-    pub(crate) fn wait_empty(&self) {
-        let mut list = self.list.lock();
-        while list.len > 0 {
-            list = self.emptied.wait(list);
-        }
     }
 
     /// How many tasks are not complete.

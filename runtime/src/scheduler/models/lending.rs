@@ -77,6 +77,64 @@ fn a_worker_takes_over_from_a_caller() {
     });
 }
 
+/// A dormant core that is claimed for work from outside may be taken by a caller before it is roused.
+#[test]
+fn a_caller_takes_a_core_that_is_being_roused() {
+    check(2, || {
+        let shared = shared(1, true);
+        let worker = worker(&shared);
+        let spawner = thread::spawn({
+            let shared = shared.clone();
+            move || block_on(spawn(&shared, async { 1 })).unwrap()
+        });
+        shared.block_on(async {});
+        assert_eq!(spawner.join().unwrap(), 1);
+        assert_eq!(block_on(spawn(&shared, async { 2 })).unwrap(), 2);
+        shared.shut_down();
+        worker.join().unwrap();
+    });
+}
+
+/// Two callers and a worker have one core between them.
+#[test]
+fn two_callers_and_a_worker_share_a_core() {
+    check(2, || {
+        let shared = shared(1, true);
+        let worker = worker(&shared);
+        let other = thread::spawn({
+            let shared = shared.clone();
+            move || shared.block_on(spawn(&shared, async { 1 })).unwrap()
+        });
+        assert_eq!(shared.block_on(spawn(&shared, async { 2 })).unwrap(), 2);
+        assert_eq!(other.join().unwrap(), 1);
+        assert_eq!(block_on(spawn(&shared, async { 3 })).unwrap(), 3);
+        shared.shut_down();
+        worker.join().unwrap();
+    });
+}
+
+/// An event reaches its task whoever holds the core: the worker that waits for it, or a caller who takes
+/// the core over from it and gives it back.
+#[test]
+fn a_source_goes_with_its_core() {
+    check(2, || {
+        let shared = shared(1, true);
+        let worker = worker(&shared);
+        let source = Source::new(&shared, 0);
+        shared.ensure_driven(0);
+        let task = spawn(&shared, async move { source.readable().await });
+        let caller = thread::spawn({
+            let shared = shared.clone();
+            move || shared.block_on(async {})
+        });
+        shared.reactors.get(0).poller().trigger(Source::FD);
+        block_on(task).unwrap().unwrap();
+        caller.join().unwrap();
+        shared.shut_down();
+        worker.join().unwrap();
+    });
+}
+
 /// A worker that has nothing to do hands its core over, also if it is about to fall asleep when asked.
 #[test]
 fn an_idle_worker_hands_its_core_over() {
@@ -100,7 +158,9 @@ fn an_idle_worker_hands_its_core_over() {
         let shared = shared(1, true);
         let worker = worker(&shared);
         drop(spawn(&shared, async {}));
-        let core = shared.core_for(&mut Never).expect("the root is never ready");
+        let core = shared
+            .core_for(&mut Never)
+            .expect("the root is never ready");
         shared.put_back(core);
         shared.shut_down();
         worker.join().unwrap();

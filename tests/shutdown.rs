@@ -1,0 +1,535 @@
+//! The end of a runtime: every future is dropped, no descriptor, thread or task is left, and whoever
+//! comes too late hears of it.
+
+mod support;
+
+use std::future::{pending, poll_fn};
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use mini_rt::io::{AsyncFd, Interest};
+use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
+use mini_rt::prelude::*;
+use mini_rt::runtime::{Handle, Runtime};
+use mini_rt::task::yield_now;
+
+use support::kinds::{KINDS, Kind, on_every_kind};
+use support::process::{in_own_process, open_fds, raise_fd_limit, threads, wait_for_threads};
+use support::random::Random;
+use support::sockets::{fill, listen, std_pair, std_pairs, stream_and_peer};
+use support::tasks::{Census, OnDrop, block_until, panic_of, park_on, poll_once, until};
+
+#[test]
+fn a_runtime_dropped_with_thousands_of_pending_reads_leaves_nothing() {
+    const TEST: &str = "a_runtime_dropped_with_thousands_of_pending_reads_leaves_nothing";
+    const CONNECTIONS: usize = 3_000;
+    in_own_process(TEST, || {
+        raise_fd_limit(2 * CONNECTIONS as u64 + 100);
+        on_every_kind(TEST, 60, |kind| {
+            let (fds, threads) = (open_fds(), threads());
+            let census = Census::default();
+            let runtime = kind.build();
+            let metrics = runtime.metrics();
+            let (handles, peers) = begin_to_read(&runtime, CONNECTIONS, &census);
+            assert_eq!(metrics.num_alive_tasks(), CONNECTIONS);
+            drop(runtime);
+
+            assert_eq!((census.born(), census.gone()), (CONNECTIONS, CONNECTIONS));
+            assert_eq!(
+                (metrics.num_alive_tasks(), metrics.registered_fds()),
+                (0, 0)
+            );
+            wait_for_threads(threads);
+            for handle in handles {
+                assert!(park_on(handle).unwrap_err().is_cancelled());
+            }
+            for mut peer in peers {
+                assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+            }
+            drop(metrics);
+            assert_eq!(open_fds(), fds);
+        });
+    });
+}
+
+/// Spawns so many tasks, each of which waits to read from a connection.
+fn begin_to_read(
+    runtime: &Runtime,
+    count: usize,
+    census: &Census,
+) -> (
+    Vec<mini_rt::task::JoinHandle<io::Result<usize>>>,
+    Vec<TcpStream>,
+) {
+    let connections = std_pairs(count).map(|(ours, peer)| {
+        let citizen = census.citizen();
+        let reader = runtime.spawn(async move {
+            let _citizen = citizen;
+            AsyncTcpStream::from_std(ours)
+                .unwrap()
+                .read(&mut [0; 64])
+                .await
+        });
+        (reader, peer)
+    });
+    let connections = connections.unzip();
+    runtime.block_on(until(|| runtime.metrics().registered_fds() == count));
+    connections
+}
+
+#[test]
+fn runtimes_that_come_and_go_leave_nothing() {
+    in_own_process("runtimes_that_come_and_go_leave_nothing", || {
+        let (fds, threads) = (open_fds(), threads());
+        for kind in KINDS {
+            on_every_kind("runtimes that come and go", 60, |_| {
+                for round in 0..50 {
+                    let runtime = kind.build();
+                    if round % 2 == 0 {
+                        drop(runtime.spawn(pending::<()>()));
+                        drop(runtime.spawn_blocking(|| ()));
+                        runtime.block_on(yield_now());
+                    }
+                }
+            });
+        }
+        wait_for_threads(threads);
+        assert_eq!(open_fds(), fds);
+    });
+}
+
+/// Spawns tasks that spawn tasks, until it is dropped.
+fn spawn_for_ever(census: Census) -> impl Future<Output = ()> + Send {
+    let citizen = census.citizen();
+    async move {
+        let _citizen = citizen;
+        loop {
+            let citizen = census.citizen();
+            drop(mini_rt::spawn(async move {
+                let _citizen = citizen;
+                yield_now().await;
+            }));
+            yield_now().await;
+        }
+    }
+}
+
+#[test]
+fn a_runtime_can_be_dropped_while_its_tasks_spawn() {
+    on_every_kind("dropped while tasks spawn", 60, |kind| {
+        for round in 0..40 {
+            let census = Census::default();
+            let runtime = kind.build();
+            for _ in 0..4 {
+                drop(runtime.spawn(spawn_for_ever(census.clone())));
+            }
+            let enough = if round % 2 == 0 { 5 } else { 500 };
+            runtime.block_on(until(|| census.born() > enough));
+            let metrics = runtime.metrics();
+            drop(runtime);
+            assert_eq!(census.born(), census.gone());
+            assert_eq!(
+                (metrics.num_alive_tasks(), metrics.global_queue_depth()),
+                (0, 0)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_runtime_can_be_dropped_while_threads_spawn() {
+    on_every_kind("dropped while threads spawn", 60, |kind| {
+        for _ in 0..20 {
+            let census = Census::default();
+            let over = Arc::new(AtomicBool::new(false));
+            let runtime = kind.build();
+            let spawners: Vec<_> = (0..4)
+                .map(|_| {
+                    let (handle, census, over) =
+                        (runtime.handle().clone(), census.clone(), over.clone());
+                    thread::spawn(move || spawn_until(&handle, &census, &over))
+                })
+                .collect();
+            runtime.block_on(until(|| census.gone() > 50));
+            drop(runtime);
+            let at_the_end = census.born();
+            // They go on, and what they spawn is cancelled.
+            block_until(|| census.born() > at_the_end + 50);
+            over.store(true, SeqCst);
+            for spawner in spawners {
+                let (handle, last) = spawner.join().unwrap();
+                assert!(park_on(last).unwrap_err().is_cancelled());
+                assert_eq!(handle.metrics().num_alive_tasks(), 0);
+            }
+            assert_eq!(census.born(), census.gone());
+        }
+    });
+}
+
+/// Spawns tasks from a thread, also when the runtime is gone.
+fn spawn_until(
+    handle: &Handle,
+    census: &Census,
+    over: &AtomicBool,
+) -> (Handle, mini_rt::task::JoinHandle<()>) {
+    loop {
+        let citizen = census.citizen();
+        let task = handle.spawn(async move {
+            let _citizen = citizen;
+            yield_now().await;
+        });
+        if over.load(SeqCst) {
+            return (handle.clone(), task);
+        }
+        while census.alive() > 1_000 {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Tasks that wait to be woken, over and over, and their wakers.
+fn waiting_tasks(runtime: &Runtime, count: usize, census: &Census) -> Arc<Mutex<Vec<Waker>>> {
+    let wakers = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..count {
+        let (citizen, wakers) = (census.citizen(), wakers.clone());
+        let mut known = false;
+        drop(runtime.spawn(poll_fn(move |cx| -> Poll<()> {
+            let _citizen = &citizen;
+            if !known {
+                known = true;
+                wakers.lock().unwrap().push(cx.waker().clone());
+            }
+            Poll::Pending
+        })));
+    }
+    runtime.block_on(until(|| wakers.lock().unwrap().len() == count));
+    wakers
+}
+
+#[test]
+fn a_runtime_can_be_dropped_while_threads_wake_its_tasks() {
+    let mut random = Random::for_test("dropped while threads wake", 61);
+    on_every_kind("dropped while threads wake", 60, |kind| {
+        for _ in 0..30 {
+            let census = Census::default();
+            let runtime = kind.build();
+            let wakers = waiting_tasks(&runtime, 50, &census);
+            let (over, wakes) = (AtomicBool::new(false), AtomicUsize::new(0));
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    let (mut wakers, mut random) =
+                        (wakers.lock().unwrap().clone(), random.branch());
+                    let (over, wakes) = (&over, &wakes);
+                    scope.spawn(move || {
+                        random.shuffle(&mut wakers);
+                        while !over.load(SeqCst) {
+                            wakers.iter().for_each(Waker::wake_by_ref);
+                            wakes.fetch_add(wakers.len(), SeqCst);
+                        }
+                    });
+                }
+                runtime.block_on(until(|| wakes.load(SeqCst) > 500));
+                drop(runtime);
+                assert_eq!(census.gone(), 50, "{kind:?}");
+                over.store(true, SeqCst);
+            });
+        }
+    });
+}
+
+#[test]
+fn wakers_that_outlive_the_runtime_do_nothing() {
+    in_own_process("wakers_that_outlive_the_runtime_do_nothing", || {
+        let fds = open_fds();
+        on_every_kind("wakers outlive the runtime", 30, |kind| {
+            let census = Census::default();
+            let runtime = kind.build();
+            let wakers = waiting_tasks(&runtime, 10, &census);
+            drop(runtime);
+            assert_eq!(census.gone(), 10);
+            let wakers = std::mem::take(&mut *wakers.lock().unwrap());
+            for waker in &wakers {
+                waker.wake_by_ref();
+                waker.clone().wake();
+                assert!(waker.will_wake(&waker.clone()));
+            }
+            let last = wakers[0].clone();
+            thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
+                .join()
+                .unwrap();
+            drop(last);
+            assert_eq!(open_fds(), fds, "{kind:?}");
+        });
+    });
+}
+
+/// Spawns a task when it is dropped, which does the same so many times.
+fn spawns_when_dropped(depth: usize, census: &Census) -> impl Future<Output = ()> + Send + use<> {
+    let (citizen, census) = (census.citizen(), census.clone());
+    let guard = OnDrop::new(move || {
+        drop(citizen);
+        if depth > 0 {
+            drop(mini_rt::spawn(spawns_when_dropped(depth - 1, &census)));
+        }
+    });
+    async move {
+        let _guard = guard;
+        pending().await
+    }
+}
+
+#[test]
+fn destructors_may_spawn_at_the_end() {
+    on_every_kind("destructors spawn", 60, |kind| {
+        let census = Census::default();
+        let runtime = kind.build();
+        let metrics = runtime.metrics();
+        for _ in 0..100 {
+            drop(runtime.spawn(spawns_when_dropped(3, &census)));
+        }
+        runtime.block_on(async {
+            for _ in 0..100 {
+                yield_now().await;
+            }
+        });
+        drop(runtime);
+        assert_eq!((census.born(), census.gone()), (400, 400), "{kind:?}");
+        assert_eq!(
+            (metrics.num_alive_tasks(), metrics.global_queue_depth()),
+            (0, 0)
+        );
+    });
+}
+
+#[test]
+fn destructors_may_use_all_the_runtime_has_at_the_end() {
+    on_every_kind("destructors use the runtime", 60, |kind| {
+        let done = Arc::new(AtomicUsize::new(0));
+        let runtime = kind.build();
+        let (stream, mut peer) = runtime.block_on(async { stream_and_peer() });
+        let sees = done.clone();
+        let begun = Arc::new(AtomicBool::new(false));
+        let has_begun = begun.clone();
+        let other = runtime.spawn(pending::<()>());
+        drop(runtime.spawn(async move {
+            let _guard = OnDrop::new(move || {
+                let handle = Handle::current();
+                assert!(park_on(handle.spawn(async {})).unwrap_err().is_cancelled());
+                let closure = handle.spawn_blocking(|| ());
+                other.abort();
+                assert!(
+                    (&mut &stream)
+                        .write_all(b"bye")
+                        .now_or_never()
+                        .unwrap()
+                        .is_ok()
+                );
+                assert!((&stream).read(&mut [0; 8]).now_or_never().is_none());
+                drop((stream, closure));
+                sees.fetch_add(1, SeqCst);
+            });
+            has_begun.store(true, SeqCst);
+            pending::<()>().await;
+        }));
+        runtime.block_on(until(|| begun.load(SeqCst)));
+        drop(runtime);
+        assert_eq!(done.load(SeqCst), 1);
+        let mut last_words = String::new();
+        peer.read_to_string(&mut last_words).unwrap();
+        assert_eq!(last_words, "bye");
+    });
+}
+
+#[test]
+fn handles_of_a_dropped_runtime_say_cancelled() {
+    on_every_kind("handles of a dropped runtime", 30, |kind| {
+        let runtime = kind.build();
+        let handle = runtime.handle().clone();
+        let over = runtime.spawn(async { "in time" });
+        runtime.block_on(until(|| over.is_finished()));
+        let mut waiting = runtime.spawn(pending::<()>());
+        assert!(runtime.block_on(poll_once(&mut waiting)).is_pending());
+        let awaited = thread::spawn({
+            let waits = runtime.spawn(pending::<()>());
+            move || park_on(waits)
+        });
+        drop(runtime);
+        assert!(waiting.is_finished());
+        assert!(park_on(waiting).unwrap_err().is_cancelled());
+        assert!(awaited.join().unwrap().unwrap_err().is_cancelled());
+        assert_eq!(park_on(over).unwrap(), "in time");
+        for _ in 0..10 {
+            assert!(park_on(handle.spawn(async {})).unwrap_err().is_cancelled());
+            assert!(
+                park_on(handle.spawn_blocking(|| ()))
+                    .unwrap_err()
+                    .is_cancelled()
+            );
+        }
+        // Somebody else's runtime may ask too.
+        let late = handle.spawn(async {});
+        assert!(mini_rt::block_on(late).unwrap_err().is_cancelled());
+    });
+}
+
+fn assert_says_how_to_drop(text: &str) {
+    assert!(
+        text.contains("dropped inside async code") && text.contains("`spawn_blocking`"),
+        "{text}"
+    );
+    assert!(!text.contains('\n') && !text.contains(". "), "{text}");
+}
+
+#[test]
+fn dropping_a_runtime_inside_async_code_panics_and_says_why() {
+    in_own_process(
+        "dropping_a_runtime_inside_async_code_panics_and_says_why",
+        || {
+            let (fds, threads) = (open_fds(), threads());
+            on_every_kind("dropped inside async code", 60, |kind| {
+                let census = Census::default();
+                let outer = Kind::CurrentThread.build();
+                let text = outer.block_on(async {
+                    let inner = kind.build();
+                    let citizen = census.citizen();
+                    drop(inner.spawn(async move {
+                        let _citizen = citizen;
+                        pending::<()>().await;
+                    }));
+                    panic_of(|| drop(inner))
+                });
+                assert_says_how_to_drop(&text);
+                // All the same it ends, soon after.
+                block_until(|| census.gone() == 1);
+
+                // And so does one that a task of its own drops last.
+                let inner = Arc::new(kind.build());
+                let (own, citizen) = (inner.clone(), census.citizen());
+                let task = inner.spawn(async move {
+                    let _citizen = citizen;
+                    until(|| Arc::strong_count(&own) == 1).await;
+                    panic_of(|| drop(own))
+                });
+                if kind == Kind::CurrentThread {
+                    // Nobody would run the task without its runtime.
+                    drop(task);
+                    drop(inner);
+                } else {
+                    drop(inner);
+                    assert_says_how_to_drop(&park_on(task).unwrap());
+                }
+                block_until(|| census.gone() == 2 || kind == Kind::CurrentThread);
+            });
+            wait_for_threads(threads);
+            block_until(|| open_fds() == fds + 2);
+        },
+    );
+}
+
+/// The error that says that the runtime is gone.
+fn assert_orphaned<T>(result: io::Result<T>) {
+    let error = result.map(drop).unwrap_err();
+    assert!(error.to_string().contains("has shut down"), "{error}");
+}
+
+#[test]
+fn io_that_outlives_its_runtime_gives_an_error_and_does_not_hang() {
+    on_every_kind("I/O outlives its runtime", 30, |kind| {
+        let runtime = kind.build();
+        let (mut known, mut unknown, listener, fd, _peers) = runtime.block_on(async {
+            let ((mut known, first), (unknown, second)) = (stream_and_peer(), stream_and_peer());
+            assert!(poll_once(&mut known.read(&mut [0; 8])).await.is_pending());
+            let fd = AsyncFd::new(std_pair().0).unwrap();
+            (known, unknown, listen().await.0, fd, (first, second))
+        });
+        drop(runtime);
+        // On a runtime, and on none.
+        for round in 0..2 {
+            let check = async {
+                for stream in [&mut known, &mut unknown] {
+                    assert_orphaned(stream.read(&mut [0; 8]).await);
+                    assert_orphaned(stream.readable().await);
+                    assert_orphaned(stream.peek(&mut [0; 8]).await);
+                }
+                assert_orphaned(listener.accept().await);
+                assert_orphaned(
+                    fd.ready(Interest::READABLE | Interest::WRITABLE)
+                        .await
+                        .map(drop),
+                );
+                assert_orphaned(known.write(b"x").await);
+            };
+            if round == 0 {
+                Kind::MultiThread(2).build().block_on(check);
+            } else {
+                park_on(check);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_waits_elsewhere_is_woken_when_its_runtime_ends() {
+    on_every_kind("waiting elsewhere", 30, |kind| {
+        let runtime = kind.build();
+        let (stream, _peer) = runtime.block_on(async { stream_and_peer() });
+        fill(&stream);
+        let stream = Arc::new(stream);
+        let waiting: Vec<_> = (0..6)
+            .map(|number| {
+                let stream = stream.clone();
+                thread::spawn(move || match number % 3 {
+                    0 => assert_orphaned(park_on((&*stream).read(&mut [0; 8]))),
+                    1 => assert_orphaned(park_on((&*stream).write(b"x"))),
+                    _ => assert_orphaned(park_on(stream.readable())),
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(20));
+        drop(runtime);
+        waiting
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn what_a_dropped_runtime_bound_can_be_bound_again() {
+    on_every_kind("bound again", 30, |kind| {
+        let runtime = kind.build();
+        let (listener, addr) = runtime.block_on(listen());
+        drop(runtime.spawn(async move { listener.accept().await.map(drop) }));
+        runtime.block_on(yield_now());
+        drop(runtime);
+        let bound = kind.build().block_on(AsyncTcpListener::bind(addr));
+        assert_eq!(bound.unwrap().local_addr().unwrap(), addr);
+    });
+}
+
+#[test]
+fn a_caller_of_block_on_may_be_a_runtimes_last_owner() {
+    on_every_kind("the last owner", 60, |kind| {
+        for _ in 0..50 {
+            let runtime = Arc::new(kind.build());
+            let callers: Vec<_> = (0..4)
+                .map(|_| {
+                    let runtime = runtime.clone();
+                    thread::spawn(move || {
+                        let task = runtime.spawn(yield_now());
+                        runtime.block_on(task).unwrap();
+                    })
+                })
+                .collect();
+            drop(runtime);
+            callers
+                .into_iter()
+                .for_each(|caller| caller.join().unwrap());
+        }
+    });
+}
