@@ -12,7 +12,7 @@ use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
 use mini_rt::prelude::*;
 use mini_rt::task::JoinHandle;
 
-use support::kinds::{Kind, on_every_kind};
+use support::kinds::{on_every_kind, on_every_runtime};
 use support::process::in_own_process;
 use support::random::Random;
 use support::sockets::{
@@ -20,11 +20,6 @@ use support::sockets::{
     wait_readable,
 };
 use support::tasks::{on_thread, poll_once, until};
-
-/// Runs an async scenario once per kind of runtime.
-fn on_every_runtime(test: &str, scenario: impl AsyncFn(Kind)) {
-    on_every_kind(test, 60, |kind| kind.build().block_on(scenario(kind)));
-}
 
 /// Accepts so many connections, and serves each in a task.
 async fn serve<F: Future<Output: Send> + Send + 'static>(

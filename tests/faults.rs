@@ -141,10 +141,8 @@ fn interrupt_calls_on(signal: libc::c_int) {
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler as usize;
     // SAFETY: the action is valid, and its handler only touches an atomic.
-    assert_eq!(
-        unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) },
-        0
-    );
+    let result = unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
+    assert_eq!(result, 0);
 }
 
 /// Sends a signal to every thread of this process but the calling one, again and again.

@@ -12,7 +12,7 @@ use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
 use mini_rt::prelude::*;
 use mini_rt::runtime::Handle;
 
-use support::kinds::{KINDS, Kind, on_every_kind};
+use support::kinds::{KINDS, Kind, on_every_runtime};
 use support::process::{is_own_process, poller_flags, pollers_of, skip, trace_own_process};
 use support::sockets::{connect, fill, listen, std_pair, stream_and_peer};
 use support::tasks::{on_thread, poll_once, until};
@@ -21,11 +21,6 @@ use support::watchdog::Watchdog;
 const READS: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
 const WRITES: u32 = libc::EPOLLOUT as u32;
 const EDGES: u32 = libc::EPOLLET as u32;
-
-/// Runs an async scenario once per kind of runtime.
-fn on_every_runtime(test: &str, scenario: impl AsyncFn(Kind)) {
-    on_every_kind(test, 60, |kind| kind.build().block_on(scenario(kind)));
-}
 
 /// The flags of a descriptor's one registration.
 fn flags(fd: &impl AsRawFd) -> u32 {

@@ -3,18 +3,16 @@
 
 mod support;
 
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io::{self, Read};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::thread;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use mini_rt::io::{AsyncFd, Interest};
-use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
+use mini_rt::net::AsyncTcpStream;
 use mini_rt::prelude::*;
 use mini_rt::runtime::{Handle, Runtime};
 use mini_rt::task::yield_now;
@@ -22,8 +20,8 @@ use mini_rt::task::yield_now;
 use support::kinds::{KINDS, Kind, on_every_kind};
 use support::process::{in_own_process, open_fds, raise_fd_limit, threads, wait_for_threads};
 use support::random::Random;
-use support::sockets::{fill, listen, std_pair, std_pairs, stream_and_peer};
-use support::tasks::{Census, OnDrop, block_until, panic_of, park_on, poll_once, until};
+use support::sockets::{std_pairs, stream_and_peer};
+use support::tasks::{Census, OnDrop, block_until, panic_of, park_on, until, waiting_tasks};
 
 #[test]
 fn a_runtime_dropped_with_thousands_of_pending_reads_leaves_nothing() {
@@ -193,25 +191,6 @@ fn spawn_until(
     }
 }
 
-/// Tasks that wait to be woken, over and over, and their wakers.
-fn waiting_tasks(runtime: &Runtime, count: usize, census: &Census) -> Arc<Mutex<Vec<Waker>>> {
-    let wakers = Arc::new(Mutex::new(Vec::new()));
-    for _ in 0..count {
-        let (citizen, wakers) = (census.citizen(), wakers.clone());
-        let mut known = false;
-        drop(runtime.spawn(poll_fn(move |cx| -> Poll<()> {
-            let _citizen = &citizen;
-            if !known {
-                known = true;
-                wakers.lock().unwrap().push(cx.waker().clone());
-            }
-            Poll::Pending
-        })));
-    }
-    runtime.block_on(until(|| wakers.lock().unwrap().len() == count));
-    wakers
-}
-
 #[test]
 fn a_runtime_can_be_dropped_while_threads_wake_its_tasks() {
     let mut random = Random::for_test("dropped while threads wake", 61);
@@ -240,32 +219,6 @@ fn a_runtime_can_be_dropped_while_threads_wake_its_tasks() {
                 over.store(true, SeqCst);
             });
         }
-    });
-}
-
-#[test]
-fn wakers_that_outlive_the_runtime_do_nothing() {
-    in_own_process("wakers_that_outlive_the_runtime_do_nothing", || {
-        let fds = open_fds();
-        on_every_kind("wakers outlive the runtime", 30, |kind| {
-            let census = Census::default();
-            let runtime = kind.build();
-            let wakers = waiting_tasks(&runtime, 10, &census);
-            drop(runtime);
-            assert_eq!(census.gone(), 10);
-            let wakers = std::mem::take(&mut *wakers.lock().unwrap());
-            for waker in &wakers {
-                waker.wake_by_ref();
-                waker.clone().wake();
-                assert!(waker.will_wake(&waker.clone()));
-            }
-            let last = wakers[0].clone();
-            thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
-                .join()
-                .unwrap();
-            drop(last);
-            assert_eq!(open_fds(), fds, "{kind:?}");
-        });
     });
 }
 
@@ -346,38 +299,6 @@ fn destructors_may_use_all_the_runtime_has_at_the_end() {
     });
 }
 
-#[test]
-fn handles_of_a_dropped_runtime_say_cancelled() {
-    on_every_kind("handles of a dropped runtime", 30, |kind| {
-        let runtime = kind.build();
-        let handle = runtime.handle().clone();
-        let over = runtime.spawn(async { "in time" });
-        runtime.block_on(until(|| over.is_finished()));
-        let mut waiting = runtime.spawn(pending::<()>());
-        assert!(runtime.block_on(poll_once(&mut waiting)).is_pending());
-        let awaited = thread::spawn({
-            let waits = runtime.spawn(pending::<()>());
-            move || park_on(waits)
-        });
-        drop(runtime);
-        assert!(waiting.is_finished());
-        assert!(park_on(waiting).unwrap_err().is_cancelled());
-        assert!(awaited.join().unwrap().unwrap_err().is_cancelled());
-        assert_eq!(park_on(over).unwrap(), "in time");
-        for _ in 0..10 {
-            assert!(park_on(handle.spawn(async {})).unwrap_err().is_cancelled());
-            assert!(
-                park_on(handle.spawn_blocking(|| ()))
-                    .unwrap_err()
-                    .is_cancelled()
-            );
-        }
-        // Somebody else's runtime may ask too.
-        let late = handle.spawn(async {});
-        assert!(mini_rt::block_on(late).unwrap_err().is_cancelled());
-    });
-}
-
 fn assert_says_how_to_drop(text: &str) {
     assert!(
         text.contains("dropped inside async code") && text.contains("`spawn_blocking`"),
@@ -430,86 +351,6 @@ fn dropping_a_runtime_inside_async_code_panics_and_says_why() {
             block_until(|| open_fds() == fds + 2);
         },
     );
-}
-
-/// The error that says that the runtime is gone.
-fn assert_orphaned<T>(result: io::Result<T>) {
-    let error = result.map(drop).unwrap_err();
-    assert!(error.to_string().contains("has shut down"), "{error}");
-}
-
-#[test]
-fn io_that_outlives_its_runtime_gives_an_error_and_does_not_hang() {
-    on_every_kind("I/O outlives its runtime", 30, |kind| {
-        let runtime = kind.build();
-        let (mut known, mut unknown, listener, fd, _peers) = runtime.block_on(async {
-            let ((mut known, first), (unknown, second)) = (stream_and_peer(), stream_and_peer());
-            assert!(poll_once(&mut known.read(&mut [0; 8])).await.is_pending());
-            let fd = AsyncFd::new(std_pair().0).unwrap();
-            (known, unknown, listen().await.0, fd, (first, second))
-        });
-        drop(runtime);
-        // On a runtime, and on none.
-        for round in 0..2 {
-            let check = async {
-                for stream in [&mut known, &mut unknown] {
-                    assert_orphaned(stream.read(&mut [0; 8]).await);
-                    assert_orphaned(stream.readable().await);
-                    assert_orphaned(stream.peek(&mut [0; 8]).await);
-                }
-                assert_orphaned(listener.accept().await);
-                assert_orphaned(
-                    fd.ready(Interest::READABLE | Interest::WRITABLE)
-                        .await
-                        .map(drop),
-                );
-                assert_orphaned(known.write(b"x").await);
-            };
-            if round == 0 {
-                Kind::MultiThread(2).build().block_on(check);
-            } else {
-                park_on(check);
-            }
-        }
-    });
-}
-
-#[test]
-fn what_waits_elsewhere_is_woken_when_its_runtime_ends() {
-    on_every_kind("waiting elsewhere", 30, |kind| {
-        let runtime = kind.build();
-        let (stream, _peer) = runtime.block_on(async { stream_and_peer() });
-        fill(&stream);
-        let stream = Arc::new(stream);
-        let waiting: Vec<_> = (0..6)
-            .map(|number| {
-                let stream = stream.clone();
-                thread::spawn(move || match number % 3 {
-                    0 => assert_orphaned(park_on((&*stream).read(&mut [0; 8]))),
-                    1 => assert_orphaned(park_on((&*stream).write(b"x"))),
-                    _ => assert_orphaned(park_on(stream.readable())),
-                })
-            })
-            .collect();
-        thread::sleep(Duration::from_millis(20));
-        drop(runtime);
-        waiting
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
-    });
-}
-
-#[test]
-fn what_a_dropped_runtime_bound_can_be_bound_again() {
-    on_every_kind("bound again", 30, |kind| {
-        let runtime = kind.build();
-        let (listener, addr) = runtime.block_on(listen());
-        drop(runtime.spawn(async move { listener.accept().await.map(drop) }));
-        runtime.block_on(yield_now());
-        drop(runtime);
-        let bound = kind.build().block_on(AsyncTcpListener::bind(addr));
-        assert_eq!(bound.unwrap().local_addr().unwrap(), addr);
-    });
 }
 
 #[test]

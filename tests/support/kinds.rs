@@ -53,3 +53,8 @@ pub fn on_every_kind(test: &str, seconds: u64, mut scenario: impl FnMut(Kind)) {
         scenario(kind);
     }
 }
+
+/// Runs an async scenario in `block_on` once per kind of runtime, each time under a watchdog.
+pub fn on_every_runtime(test: &str, scenario: impl AsyncFn(Kind)) {
+    on_every_kind(test, 60, |kind| kind.build().block_on(scenario(kind)));
+}

@@ -251,13 +251,13 @@ fn registrations(fd: RawFd) -> Vec<(RawFd, u32)> {
         {
             continue;
         }
-        let name = path.file_name().expect("a number");
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", name.display()));
+        let name = path.file_name().expect("a number").to_string_lossy();
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{name}"));
         for line in info.unwrap_or_default().lines() {
             let words: Vec<_> = line.split_whitespace().collect();
             if let ["tfd:", target, "events:", flags, ..] = words[..] {
                 if target.parse() == Ok(fd) {
-                    let poller = name.to_string_lossy().parse().expect("a number");
+                    let poller = name.parse().expect("a number");
                     let flags = u32::from_str_radix(flags, 16).expect("flags in hexadecimal");
                     found.push((poller, flags));
                 }

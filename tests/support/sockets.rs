@@ -8,6 +8,8 @@ use std::time::Duration;
 use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
 use mini_rt::prelude::*;
 
+use super::random::Random;
+
 /// A connection: its asynchronous end, to be used in a runtime, and a blocking one.
 ///
 /// Must be called inside a runtime.
@@ -81,6 +83,20 @@ pub fn ask(mut stream: &TcpStream, message: &[u8]) {
     let mut answer = vec![0; message.len()];
     stream.read_exact(&mut answer).expect("a peer that answers");
     assert_eq!(answer, message);
+}
+
+/// Sends messages to an echo server and checks what comes back.
+pub async fn ask_echo(addr: SocketAddr, rounds: usize, random: &mut Random) {
+    let mut stream = AsyncTcpStream::connect(addr).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..rounds {
+        let len = 1 + random.below(2_000);
+        let message = random.bytes(len);
+        stream.write_all(&message).await.unwrap();
+        let mut answer = vec![0; len];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, message);
+    }
 }
 
 /// Closes a connection at once, which its peer sees as a reset.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use super::runtime::Runtime;
 use super::task::yield_now;
 
 /// Runs a closure that may block on a thread, and waits for it as a task does. Its panic goes on here.
@@ -179,4 +180,30 @@ pub fn block_until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         thread::sleep(std::time::Duration::from_millis(1));
     }
+}
+
+/// Gives every task the time to begin to wait.
+pub async fn settle() {
+    for _ in 0..200 {
+        yield_now().await;
+    }
+}
+
+/// Tasks that wait to be woken, over and over, and their wakers.
+pub fn waiting_tasks(runtime: &Runtime, count: usize, census: &Census) -> Arc<Mutex<Vec<Waker>>> {
+    let wakers = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..count {
+        let (citizen, wakers) = (census.citizen(), wakers.clone());
+        let mut known = false;
+        drop(runtime.spawn(poll_fn(move |cx| -> Poll<()> {
+            let _citizen = &citizen;
+            if !known {
+                known = true;
+                wakers.lock().unwrap().push(cx.waker().clone());
+            }
+            Poll::Pending
+        })));
+    }
+    runtime.block_on(until(|| wakers.lock().unwrap().len() == count));
+    wakers
 }

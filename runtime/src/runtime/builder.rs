@@ -163,6 +163,8 @@ impl Builder {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     shared.shut_down();
+                    // They have run nothing yet, so this is no wait.
+                    threads.into_iter().for_each(|thread| drop(thread.join()));
                     return Err(error);
                 }
             }

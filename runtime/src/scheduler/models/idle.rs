@@ -201,6 +201,8 @@ fn attention_is_never_missed() {
             }
             reactor.wake_up();
         }
-        askers.map(|asker| asker.join().unwrap());
+        for asker in askers {
+            asker.join().unwrap();
+        }
     });
 }

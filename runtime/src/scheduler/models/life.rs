@@ -29,7 +29,9 @@ fn a_root_is_woken_while_its_thread_falls_asleep() {
             flags[0].wait().await;
             flags[1].wait().await;
         });
-        wakers.map(|waker| waker.join().unwrap());
+        for waker in wakers {
+            waker.join().unwrap();
+        }
         shared.shut_down();
     });
 }
@@ -188,7 +190,9 @@ fn two_workers_share_the_work() {
         });
         assert_eq!(block_on(sum).unwrap(), 3);
         shared.shut_down();
-        workers.map(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
         assert_eq!(shared.alive_tasks(), 0);
     });
 }
@@ -204,9 +208,13 @@ fn two_workers_hear_of_two_wakes() {
             .clone()
             .map(|flag| spawn(&shared, async move { flag.wait().await }));
         flags.iter().for_each(|flag| flag.set());
-        tasks.map(|task| block_on(task).unwrap());
+        for task in tasks {
+            block_on(task).unwrap();
+        }
         shared.shut_down();
-        workers.map(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }
 
@@ -227,7 +235,9 @@ fn two_workers_shut_down() {
             })
         });
         shared.shut_down();
-        workers.map(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
         assert_eq!(dropped.get(), 2);
         assert!(tasks.iter().all(JoinHandle::is_finished));
     });

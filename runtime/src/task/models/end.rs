@@ -1,5 +1,7 @@
 //! How tasks end: aborted, joined, let go of, or with their runtime.
 
+use std::future::pending;
+
 use super::*;
 
 /// What `poll` of a handle says once.
@@ -11,18 +13,39 @@ fn poll_once<T>(handle: &mut JoinHandle<T>, signal: &Arc<Signal>) -> Option<T> {
     }
 }
 
+/// What only an abort drops. It sees what the aborter did before, by the task's own ordering.
+struct SeesAborter {
+    flag: Arc<AtomicBool>,
+    _dropped: Counted,
+}
+
+impl Drop for SeesAborter {
+    fn drop(&mut self) {
+        assert!(self.flag.load(Relaxed));
+    }
+}
+
 /// An abort during a poll, or before it, cancels a task that does not get ready.
 #[test]
 fn abort_during_poll() {
     check(4, || {
         let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
-        let (future, ..) = Flags::new(1, &dropped);
-        let (task, handle) = queue.task(future);
+        let flag = Arc::new(AtomicBool::new(false));
+        let owned = SeesAborter {
+            flag: flag.clone(),
+            _dropped: dropped.value(),
+        };
+        let (task, handle) = queue.task(async move {
+            let _owned = owned;
+            pending::<()>().await
+        });
         let aborter = handle.abort_handle();
-        let aborting = thread::spawn(move || aborter.abort());
+        let aborting = thread::spawn(move || {
+            flag.store(true, Relaxed);
+            aborter.abort();
+        });
         task.run();
-        queue.run_until_finished(&handle);
-        assert_eq!(dropped.count(), 1);
+        queue.run_until_dropped(&dropped, 1);
         assert!(block_on(handle).unwrap_err().is_cancelled());
         aborting.join().unwrap();
         assert!(queue.try_next().is_none());
@@ -63,8 +86,8 @@ fn abort_beside_wake() {
         let waking = thread::spawn(move || waker.wake());
         let aborter = handle.abort_handle();
         let aborting = thread::spawn(move || aborter.abort());
-        queue.run_until_finished(&handle);
-        assert_eq!(dropped.count(), 1);
+        queue.run_until_dropped(&dropped, 1);
+        assert!(block_on(handle).unwrap_err().is_cancelled());
         waking.join().unwrap();
         aborting.join().unwrap();
         assert!(queue.try_next().is_none());
@@ -112,13 +135,12 @@ fn tasks_join_tasks() {
         let (queue, dropped) = (Arc::new(Queue::default()), Drops::default());
         let value = dropped.value();
         let (inner, inner_handle) = queue.task(async move { value });
-        let (outer, outer_handle) = queue.task(inner_handle);
+        let (outer, outer_handle) = queue.task(async { drop(inner_handle.await.unwrap()) });
         let elsewhere = thread::spawn(|| inner.run());
         outer.run();
-        queue.run_until_finished(&outer_handle);
-        drop(block_on(outer_handle).unwrap().unwrap());
+        queue.run_until_dropped(&dropped, 1);
+        block_on(outer_handle).unwrap();
         elsewhere.join().unwrap();
-        assert_eq!(dropped.count(), 1);
     });
 }
 
@@ -255,10 +277,10 @@ fn close_beside_wake_and_abort() {
         let (queue, dropped) = (listed(), Drops::default());
         let (future, _, wakers) = Flags::new(1, &dropped);
         queue.spawn(future);
-        let (future, ..) = Flags::new(0, &dropped);
+        let value = dropped.value();
         let (task, handle) = queue.task(async move {
-            let _future = future;
-            std::future::pending::<()>().await;
+            let _owned = value;
+            pending::<()>().await
         });
         assert!(queue.owned().insert(&task));
         task.run();
