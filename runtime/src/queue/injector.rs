@@ -33,34 +33,50 @@ impl<T> Injector<T> {
     }
 }
 
-/// Loom cannot look into crossbeam's queue, so models use a locked one with the same interface.
+/// Loom cannot look into crossbeam's queue, so models use a locked one with the same interface. The looks
+/// at its length pass the lock by: without a fence they may miss a push, as whoever looks must expect.
 #[cfg(loom)]
 mod loom_queue {
     use std::collections::VecDeque;
 
     use crate::sync::Mutex;
+    use crate::sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Release},
+    };
 
-    pub(super) struct SegQueue<T>(Mutex<VecDeque<T>>);
+    pub(super) struct SegQueue<T> {
+        items: Mutex<VecDeque<T>>,
+        len: AtomicU64,
+    }
 
     impl<T> SegQueue<T> {
         pub(super) fn new() -> Self {
-            Self(Mutex::new(VecDeque::new()))
+            Self {
+                items: Mutex::new(VecDeque::new()),
+                len: AtomicU64::new(0),
+            }
         }
 
         pub(super) fn push(&self, item: T) {
-            self.0.lock().push_back(item);
+            let mut items = self.items.lock();
+            items.push_back(item);
+            self.len.fetch_add(1, Release);
         }
 
         pub(super) fn pop(&self) -> Option<T> {
-            self.0.lock().pop_front()
+            let mut items = self.items.lock();
+            let item = items.pop_front()?;
+            self.len.fetch_sub(1, Release);
+            Some(item)
         }
 
         pub(super) fn is_empty(&self) -> bool {
-            self.0.lock().is_empty()
+            self.len() == 0
         }
 
         pub(super) fn len(&self) -> usize {
-            self.0.lock().len()
+            self.len.load(Acquire) as usize
         }
     }
 }

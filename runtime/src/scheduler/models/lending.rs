@@ -62,6 +62,24 @@ fn two_callers_share_a_core() {
     });
 }
 
+/// A root that is woken while its thread gets a core is polled: the wake goes where the thread sleeps.
+#[test]
+fn a_root_is_woken_while_its_thread_gets_a_core() {
+    check(3, || {
+        let shared = shared(1, false);
+        let flag = Flag::new();
+        let other = thread::spawn({
+            let (shared, flag) = (shared.clone(), flag.clone());
+            move || shared.block_on(flag.wait())
+        });
+        let waker = thread::spawn(move || flag.set());
+        shared.block_on(async {});
+        other.join().unwrap();
+        waker.join().unwrap();
+        assert_usable(&shared);
+    });
+}
+
 /// A worker goes on with what a caller leaves, and with what comes from outside later.
 #[test]
 fn a_worker_takes_over_from_a_caller() {
