@@ -1,11 +1,11 @@
-//! Tasks: one allocation each, driven by a [`Runnable`], watched through a [`JoinHandle`].
+//! Tasks: one allocation each, driven by a `Runnable`, watched through a [`JoinHandle`].
 //!
 //! What always holds:
 //! - A task is in exactly one of three phases: it has a future, it has an output, or it has neither
-//!   any more. [`state`] says who may touch what is inside.
+//!   any more. `state.rs` says who may touch what is inside.
 //! - The future is polled and dropped only by the holder of the task's one `Runnable`. It is dropped as
 //!   soon as it is finished, cancelled or has panicked, whoever still holds a reference to the task.
-//! - A task goes back to its scheduler through [`Schedule`]; this folder knows nothing of workers.
+//! - A task goes back to its scheduler through `Schedule`; this folder knows nothing of workers.
 //!
 //! | file | one idea |
 //! |---|---|
