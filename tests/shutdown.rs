@@ -177,12 +177,14 @@ fn spawn_until(
     over: &AtomicBool,
 ) -> (Handle, mini_rt::task::JoinHandle<()>) {
     loop {
+        // Before the spawn: the last task is one that came after the runtime's end.
+        let last = over.load(SeqCst);
         let citizen = census.citizen();
         let task = handle.spawn(async move {
             let _citizen = citizen;
             yield_now().await;
         });
-        if over.load(SeqCst) {
+        if last {
             return (handle.clone(), task);
         }
         while census.alive() > 1_000 {
