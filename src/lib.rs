@@ -43,7 +43,7 @@ pub mod task {
     #[doc(inline)]
     pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle, yield_now};
     #[doc(inline)]
-    pub use mini_rt_runtime::{spawn, spawn_blocking};
+    pub use mini_rt_runtime::{TaskBuilder as Builder, spawn, spawn_blocking};
 }
 
 /// Input and output: descriptors that can be awaited, and the traits of futures-io.

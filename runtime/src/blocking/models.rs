@@ -1,7 +1,6 @@
 //! Loom models of the pool: every job that is brought runs or is cancelled, and its handle says which.
 
 use std::io;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use loom::thread;
 use super::{Config, Pool, new};
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::sync::model::{block_on, check};
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// A pool that may start so many threads, and fails to start those that do not `start`.
 fn pool(max_threads: usize, start: impl Fn(usize) -> bool + Send + Sync + 'static) -> Arc<Pool> {
@@ -32,7 +31,7 @@ fn spawn<R: Send + 'static>(
     pool: &Pool,
     closure: impl FnOnce() -> R + Send + 'static,
 ) -> JoinHandle<R> {
-    let (job, handle) = new(closure, Location::caller());
+    let (job, handle) = new(closure, Origin::here());
     pool.spawn(job);
     handle
 }

@@ -1,12 +1,11 @@
 //! A closure as a task.
 
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use crate::task::{self, Header, JoinHandle, Runnable, Schedule};
+use crate::task::{self, Header, JoinHandle, Origin, Runnable, Schedule};
 
 /// Runs a closure in its one poll.
 struct Once<F>(Option<F>);
@@ -39,13 +38,10 @@ impl Schedule for Unscheduled {
 }
 
 /// Makes a task of a closure, for the pool to run.
-pub(crate) fn new<F, R>(
-    closure: F,
-    location: &'static Location<'static>,
-) -> (Runnable, JoinHandle<R>)
+pub(crate) fn new<F, R>(closure: F, origin: Origin) -> (Runnable, JoinHandle<R>)
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    task::new(Once(Some(closure)), Unscheduled, location)
+    task::new(Once(Some(closure)), Unscheduled, origin)
 }

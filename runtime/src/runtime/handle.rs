@@ -3,13 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::sync::Arc;
 
 use super::RuntimeMetrics;
 use crate::blocking;
 use crate::scheduler::{Shared, context};
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// A runtime's address: cheap to clone, and good for spawning from any thread.
 ///
@@ -80,7 +79,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future, Location::caller())
+        self.shared.spawn(future, Origin::here())
     }
 
     /// As [`Runtime::spawn_blocking`](super::Runtime::spawn_blocking).
@@ -90,7 +89,7 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        spawn_blocking(&self.shared, closure, Location::caller())
+        spawn_blocking(&self.shared, closure, Origin::here())
     }
 
     /// Numbers about the runtime.
@@ -112,7 +111,7 @@ impl Handle {
 pub(crate) fn spawn_blocking<F, R>(
     shared: &Arc<Shared>,
     closure: F,
-    location: &'static Location<'static>,
+    origin: Origin,
 ) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -125,7 +124,7 @@ where
         let _guard = handle.enter();
         closure()
     };
-    let (job, join_handle) = blocking::new(entered, location);
+    let (job, join_handle) = blocking::new(entered, origin);
     shared.blocking.spawn(job);
     join_handle
 }

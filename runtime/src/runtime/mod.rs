@@ -12,7 +12,6 @@ mod metrics;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 
 pub use self::builder::Builder;
 pub(crate) use self::handle::spawn_blocking;
@@ -21,7 +20,7 @@ pub use self::metrics::RuntimeMetrics;
 
 use crate::scheduler::context;
 use crate::sync::thread;
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// Runs tasks on threads of its own (multi-thread) or on the thread that calls
 /// [`block_on`](Self::block_on) (current-thread).
@@ -88,7 +87,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.shared.spawn(future, Location::caller())
+        self.handle.shared.spawn(future, Origin::here())
     }
 
     /// Runs a closure on a thread where it may block.

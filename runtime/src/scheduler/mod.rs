@@ -29,7 +29,6 @@ mod models;
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -45,7 +44,7 @@ use crate::sync::atomic::{
     Ordering::{Acquire, Relaxed, SeqCst},
     fence,
 };
-use crate::task::{self, Header, JoinHandle, Runnable, Schedule};
+use crate::task::{self, Header, JoinHandle, Origin, Runnable, Schedule};
 
 /// What all threads of a runtime share.
 pub(crate) struct Shared {
@@ -64,8 +63,6 @@ pub(crate) struct Shared {
 /// A task's way back to its scheduler.
 struct Home {
     shared: Arc<Shared>,
-    /// The core in whose list the task is.
-    core: u32,
 }
 
 impl Shared {
@@ -90,11 +87,7 @@ impl Shared {
     }
 
     /// Makes a task of a future. After shutdown it is cancelled at once.
-    pub(crate) fn spawn<F>(
-        self: &Arc<Self>,
-        future: F,
-        location: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, mut origin: Origin) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -104,11 +97,11 @@ impl Shared {
                 Some(worker) => worker.core_index(),
                 None => self.next_list.fetch_add(1, Relaxed) % self.cores.len(),
             };
+            origin.core = core as u32;
             let home = Home {
                 shared: self.clone(),
-                core: core as u32,
             };
-            let (task, handle) = task::new(future, home, location);
+            let (task, handle) = task::new(future, home, origin);
             if !self.cores[core].owned.insert(&task) {
                 task.cancel();
             } else if let Some(worker) = worker {
@@ -221,6 +214,6 @@ impl Schedule for Home {
     }
 
     fn release(&self, task: &Header) {
-        self.shared.cores[self.core as usize].owned.remove(task);
+        self.shared.cores[task.core()].owned.remove(task);
     }
 }

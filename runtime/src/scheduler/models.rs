@@ -15,7 +15,6 @@ mod life;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -29,7 +28,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::sync::model::{block_on, check};
 use crate::sys::Interest;
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// A runtime that starts no threads by itself.
 fn shared(cores: usize, workers: bool) -> Arc<Shared> {
@@ -52,7 +51,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    shared.spawn(future, Location::caller())
+    shared.spawn(future, Origin::here())
 }
 
 /// Something to wait for.

@@ -26,15 +26,8 @@ pub struct JoinError {
 }
 
 impl JoinError {
-    pub(crate) fn cancelled(id: Id) -> Self {
-        Self { id, panic: None }
-    }
-
-    pub(crate) fn panicked(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
-        Self {
-            id,
-            panic: Some(payload),
-        }
+    pub(super) fn new(id: Id, panic: Option<Box<dyn Any + Send + 'static>>) -> Self {
+        Self { id, panic }
     }
 
     /// Whether the task was aborted, or dropped because its runtime shut down.

@@ -152,7 +152,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
         let header = self.header();
         f.debug_struct("JoinHandle")
             .field("id", &header.id)
-            .field("spawned_at", &format_args!("{}", header.location))
+            .field("name", &header.origin.name())
+            .field("spawned_at", &format_args!("{}", header.origin.location))
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@
 //! | `cell.rs` | the allocation and the operations that know the future's type |
 //! | `waker.rs` | wakers over a task |
 //! | `join.rs` | the join handle and the abort handle |
+//! | `origin.rs` | where a task comes from: place and name |
 //! | `owned.rs` | the lists by which a runtime finds its tasks |
 //! | `yield_now.rs` | giving way to other tasks |
 
@@ -20,6 +21,7 @@ mod cell;
 mod error;
 mod id;
 mod join;
+mod origin;
 mod owned;
 mod state;
 mod waker;
@@ -32,13 +34,13 @@ mod tests;
 
 use std::future::Future;
 use std::mem;
-use std::panic::Location;
 use std::ptr::NonNull;
 
 pub(crate) use self::cell::Header;
 pub use self::error::JoinError;
 pub use self::id::Id;
 pub use self::join::{AbortHandle, JoinHandle};
+pub(crate) use self::origin::Origin;
 pub(crate) use self::owned::Owned;
 pub use self::yield_now::yield_now;
 
@@ -123,14 +125,34 @@ impl Drop for Runnable {
 pub(crate) fn new<F, S>(
     future: F,
     scheduler: S,
-    location: &'static Location<'static>,
+    origin: Origin,
 ) -> (Runnable, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let task = cell::allocate(future, scheduler, location);
+    // SAFETY: the future and its output may go to any thread.
+    unsafe { new_unchecked(future, scheduler, origin) }
+}
+
+/// As [`new`], for a future that need not be `Send`.
+///
+/// # Safety
+///
+/// The `Runnable` is used and dropped only on threads where the future may be polled and dropped, and
+/// where its output may be dropped.
+pub(crate) unsafe fn new_unchecked<F, S>(
+    future: F,
+    scheduler: S,
+    origin: Origin,
+) -> (Runnable, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+    S: Schedule,
+{
+    let task = cell::allocate(future, scheduler, origin);
     // SAFETY: the state word starts with one wake for this `Runnable` and one reference for this handle,
     // and the handle's type is the future's output.
     unsafe { (Runnable(task), JoinHandle::from_raw(task)) }

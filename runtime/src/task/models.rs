@@ -8,7 +8,6 @@ mod end;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use loom::sync::atomic::AtomicBool;
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
-use super::{Header, JoinHandle, Owned, Runnable, Schedule};
+use super::{Header, JoinHandle, Origin, Owned, Runnable, Schedule};
 use crate::sync::model::{Signal, block_on, check};
 use crate::sync::{Condvar, Mutex, UnsafeCell};
 
@@ -80,7 +79,7 @@ impl Queue {
             queue: UnsafeCell::new(self.clone()),
             _leak: Track::new(()),
         };
-        super::new(future, home, Location::caller())
+        super::new(future, home, Origin::here())
     }
 }
 

@@ -13,11 +13,22 @@ use super::cell::Header;
 use crate::sync::{Mutex, MutexGuard};
 
 /// A task's neighbours.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Links {
-    entered: bool,
     previous: Option<NonNull<Header>>,
     next: Option<NonNull<Header>>,
+}
+
+impl Links {
+    /// Those of a task that is in no list; nothing lies at the address of that neighbour.
+    pub(super) const OUTSIDE: Self = Self {
+        previous: Some(NonNull::dangling()),
+        next: None,
+    };
+
+    fn is_outside(&self) -> bool {
+        self.previous == Self::OUTSIDE.previous
+    }
 }
 
 /// The incomplete tasks that were spawned on one core.
@@ -51,7 +62,6 @@ impl Owned {
         }
         with_links(&list, task, |links| {
             *links = Links {
-                entered: true,
                 previous: None,
                 next: list.head,
             };
@@ -67,15 +77,11 @@ impl Owned {
         // SAFETY: links are guarded by the list's lock, which is held.
         let links = task
             .links
-            .with_mut(|links| unsafe { std::mem::take(&mut *links) });
-        let Links {
-            entered: true,
-            previous,
-            next,
-        } = links
-        else {
+            .with_mut(|links| unsafe { std::mem::replace(&mut *links, Links::OUTSIDE) });
+        if links.is_outside() {
             return;
-        };
+        }
+        let Links { previous, next } = links;
         match previous {
             Some(previous) => with_links(&list, previous, |links| links.next = next),
             None => list.head = next,

@@ -1,11 +1,18 @@
 //! Starting tasks on the current runtime.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `builder.rs` | a task with a name |
+
+mod builder;
 
 use std::future::Future;
-use std::panic::Location;
+
+pub use self::builder::TaskBuilder;
 
 use crate::runtime;
 use crate::scheduler::context;
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// Starts a task on the current runtime. It runs whether or not its handle is awaited.
 ///
@@ -31,8 +38,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let location = Location::caller();
-    context::with_current(|shared| shared.spawn(future, location)).expect(context::NO_RUNTIME)
+    let origin = Origin::here();
+    context::with_current(|shared| shared.spawn(future, origin)).expect(context::NO_RUNTIME)
 }
 
 /// Runs a closure on a thread where it may block: file access, name resolution, long computations.
@@ -59,8 +66,8 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let location = Location::caller();
-    context::with_current(|shared| runtime::spawn_blocking(shared, closure, location))
+    let origin = Origin::here();
+    context::with_current(|shared| runtime::spawn_blocking(shared, closure, origin))
         .expect(context::NO_RUNTIME)
 }
 
