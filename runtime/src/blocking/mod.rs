@@ -11,5 +11,5 @@ mod task;
 #[cfg(all(test, loom))]
 mod models;
 
-pub(crate) use self::pool::{Config, Pool};
+pub(crate) use self::pool::{Config, Pool, StartThread};
 pub(crate) use self::task::new;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Handle, Runtime};
-use crate::blocking;
+use crate::blocking::{self, StartThread};
 use crate::reactor::MAX_CORES;
-use crate::scheduler::Shared;
+use crate::scheduler::{Config, Hooks, Shared};
 use crate::sync::thread;
 
 /// Builds a [`Runtime`].
@@ -155,7 +155,14 @@ impl Builder {
                 (count, count)
             }
         };
-        let shared = Shared::new(cores, workers > 0, self.blocking_pool())?;
+        let threads = self.threads.clone();
+        let config = Config {
+            cores,
+            start_worker: (workers > 0)
+                .then(|| -> Box<StartThread> { Box::new(move |run| threads.start(run)) }),
+            hooks: Hooks::default(),
+        };
+        let shared = Shared::new(config, self.blocking_pool())?;
         let mut threads = Vec::with_capacity(workers);
         for _ in 0..workers {
             let worker = shared.clone();

@@ -24,6 +24,7 @@ use super::idle::Claim;
 use super::root::{NoRoot, Root, RootFuture};
 use super::worker::{Stop, Worker};
 use super::{Shared, shutdown};
+use crate::blocking::StartThread;
 use crate::sync::atomic::{
     AtomicUsize,
     Ordering::{Release, SeqCst},
@@ -37,7 +38,8 @@ pub(super) struct Lending {
     spare: Condvar,
     /// The length of `State::borrowers`.
     wanted: AtomicUsize,
-    workers: bool,
+    /// Starts a worker thread, if the runtime has any.
+    start_worker: Option<Box<StartThread>>,
 }
 
 struct State {
@@ -59,7 +61,7 @@ pub(super) struct Borrower {
 }
 
 impl Lending {
-    pub(super) fn new(cores: Vec<Core>, workers: bool) -> Self {
+    pub(super) fn new(cores: Vec<Core>, start_worker: Option<Box<StartThread>>) -> Self {
         let state = State {
             // The first core is taken first.
             dormant: cores.into_iter().rev().collect(),
@@ -71,12 +73,12 @@ impl Lending {
             state: Mutex::new(state),
             spare: Condvar::default(),
             wanted: AtomicUsize::new(0),
-            workers,
+            start_worker,
         }
     }
 
     pub(super) fn has_workers(&self) -> bool {
-        self.workers
+        self.start_worker.is_some()
     }
 
     /// Whether somebody waits for the first core that is free.
@@ -253,7 +255,7 @@ impl Shared {
         let index = core.index;
         // Before the look at its sources: who registers one later finds the core dormant, and rouses it.
         self.cores[index].dormant.store(true, Release);
-        if self.lending.workers && self.needs_driver(&core) {
+        if self.lending.has_workers() && self.needs_driver(&core) {
             self.cores[index].dormant.store(false, Release);
             state.to_drive.push_back(core);
             self.lending.spare.notify_one();
@@ -281,7 +283,7 @@ impl Shared {
         let mut state = self.lending.state.lock();
         let position = state.dormant.iter().position(|core| core.index == index);
         match position {
-            Some(position) if self.lending.workers => {
+            Some(position) if self.lending.has_workers() => {
                 let core = state.dormant.swap_remove(position);
                 state.to_drive.push_back(self.awaken(core));
                 self.lending.spare.notify_one();
@@ -294,7 +296,7 @@ impl Shared {
 
     /// Makes sure that a core's reactor is being turned, after a source was registered there from outside.
     pub(crate) fn ensure_driven(&self, core: usize) {
-        if self.lending.workers && self.cores[core].dormant.load(SeqCst) {
+        if self.lending.has_workers() && self.cores[core].dormant.load(SeqCst) {
             self.rouse(core);
         }
     }

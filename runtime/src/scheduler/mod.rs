@@ -10,6 +10,7 @@
 //! | `root.rs` | the future of `block_on` |
 //! | `shutdown.rs` | the end: every future dropped |
 //! | `context.rs` | what the current thread is to a runtime |
+//! | `hooks.rs` | what users want to be told of |
 //!
 //! The life of a task here: a wake on a worker puts it into that core's LIFO slot, whence it displaces
 //! another into the ring; a wake from elsewhere puts it into the injector. A core runs its slot, its
@@ -17,6 +18,7 @@
 
 pub(crate) mod context;
 mod core;
+mod hooks;
 mod idle;
 mod lending;
 mod pace;
@@ -33,10 +35,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use self::core::{Core, Remote};
+pub(crate) use self::hooks::Hooks;
+pub use self::hooks::{BlockedTask, TaskMeta};
 use self::idle::Idle;
 use self::lending::Lending;
 use self::worker::Worker;
-use crate::blocking;
+use crate::blocking::{self, StartThread};
 use crate::queue::Injector;
 use crate::reactor::Reactors;
 use crate::sync::atomic::{
@@ -46,6 +50,14 @@ use crate::sync::atomic::{
 };
 use crate::task::{self, Header, JoinHandle, Origin, Runnable, Schedule};
 
+/// What a runtime is made from.
+pub(crate) struct Config {
+    pub(crate) cores: usize,
+    /// Starts a thread that is to hold cores; `None` if only callers of `block_on` do.
+    pub(crate) start_worker: Option<Box<StartThread>>,
+    pub(crate) hooks: Hooks,
+}
+
 /// What all threads of a runtime share.
 pub(crate) struct Shared {
     cores: Box<[Remote]>,
@@ -54,6 +66,7 @@ pub(crate) struct Shared {
     lending: Lending,
     pub(crate) reactors: Reactors,
     pub(crate) blocking: blocking::Pool,
+    hooks: Hooks,
     shut_down: AtomicBool,
     collected: shutdown::Collected,
     /// Where tasks from outside are listed, in turn.
@@ -66,20 +79,17 @@ struct Home {
 }
 
 impl Shared {
-    /// A runtime of so many cores. `workers` says whether threads will come to hold them.
-    pub(crate) fn new(
-        cores: usize,
-        workers: bool,
-        blocking: blocking::Pool,
-    ) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(config: Config, blocking: blocking::Pool) -> io::Result<Arc<Self>> {
+        let cores = config.cores;
         let (locals, remotes): (Vec<_>, Vec<_>) = (0..cores).map(Core::new).unzip();
         Ok(Arc::new(Self {
             cores: remotes.into(),
             injector: Injector::new(),
             idle: Idle::new(cores),
-            lending: Lending::new(locals, workers),
+            lending: Lending::new(locals, config.start_worker),
             reactors: Reactors::new(cores)?,
             blocking,
+            hooks: config.hooks,
             shut_down: AtomicBool::new(false),
             collected: shutdown::Collected::default(),
             next_list: AtomicUsize::new(0),

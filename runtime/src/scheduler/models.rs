@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use loom::thread;
 
-use super::Shared;
-use crate::blocking;
+use super::{Config, Hooks, Shared};
+use crate::blocking::{self, StartThread};
 use crate::reactor::Registration;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -37,7 +37,13 @@ fn shared(cores: usize, workers: bool) -> Arc<Shared> {
         keep_alive: Duration::ZERO,
         start_thread: Box::new(|_| Err(io::ErrorKind::Unsupported.into())),
     });
-    Shared::new(cores, workers, pool).expect("a modelled poller can always be made")
+    let config = Config {
+        cores,
+        start_worker: workers
+            .then(|| -> Box<StartThread> { Box::new(|_| Err(io::ErrorKind::Unsupported.into())) }),
+        hooks: Hooks::default(),
+    };
+    Shared::new(config, pool).expect("a modelled poller can always be made")
 }
 
 /// Starts a thread that drives what nobody else does.

@@ -38,6 +38,14 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// The core that the task was spawned on.
     pub(crate) fn core(&self) -> usize {
         self.origin.core as usize
