@@ -41,9 +41,9 @@ pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking};
 /// Tasks and their handles.
 pub mod task {
     #[doc(inline)]
-    pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle, yield_now};
+    pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle};
     #[doc(inline)]
-    pub use mini_rt_runtime::{TaskBuilder as Builder, spawn, spawn_blocking};
+    pub use mini_rt_runtime::{TaskBuilder as Builder, block_in_place, spawn, spawn_blocking, yield_now};
 }
 
 /// Input and output: descriptors that can be awaited, and the traits of futures-io.

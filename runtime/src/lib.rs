@@ -32,4 +32,4 @@ mod sync;
 mod sys;
 pub mod task;
 
-pub use self::spawn::{TaskBuilder, block_on, spawn, spawn_blocking};
+pub use self::spawn::{TaskBuilder, block_in_place, block_on, spawn, spawn_blocking, yield_now};

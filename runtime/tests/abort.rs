@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::thread;
 
 use mini_rt_runtime::spawn;
-use mini_rt_runtime::task::yield_now;
+use mini_rt_runtime::yield_now;
 
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::random::Random;

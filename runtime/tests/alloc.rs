@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use mini_rt_runtime::runtime::Builder;
-use mini_rt_runtime::{spawn, task};
+use mini_rt_runtime::spawn;
 
 /// Notes what the current thread allocates and frees.
 struct Counting;
@@ -76,7 +76,7 @@ fn a_task_is_one_allocation() {
 
         // Running and joining it allocate nothing, and its memory goes with its last handle.
         let before = TRAFFIC.get();
-        task::yield_now().await;
+        mini_rt_runtime::yield_now().await;
         assert!(handle.is_finished());
         assert_eq!(TRAFFIC.get(), before);
         assert_eq!(handle.await.unwrap(), state);
@@ -118,7 +118,7 @@ fn wakers_and_aborts_allocate_nothing() {
             drop::<Waker>(waker);
             Poll::<()>::Pending
         }));
-        task::yield_now().await;
+        mini_rt_runtime::yield_now().await;
         let ((), traffic) = traffic(|| {
             let aborter = handle.abort_handle();
             aborter.clone().abort();

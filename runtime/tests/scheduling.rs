@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use mini_rt_runtime::yield_now;
 use mini_rt_runtime::runtime::Handle;
 use mini_rt_runtime::spawn;
-use mini_rt_runtime::task::{JoinHandle, yield_now};
+use mini_rt_runtime::task::JoinHandle;
 
 use support::kinds::{Kind, on_every_kind};
 use support::tasks::{Mailbox, block_until, park_on, until};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use mini_rt_runtime::runtime::Handle;
-use mini_rt_runtime::task::{JoinHandle, yield_now};
-use mini_rt_runtime::{spawn, spawn_blocking};
+use mini_rt_runtime::task::JoinHandle;
+use mini_rt_runtime::{spawn, spawn_blocking, yield_now};
 
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::tasks::{Census, Mailbox, OnDrop, on_thread, panic_text, park_on, poll_once, until};

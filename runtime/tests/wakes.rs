@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use mini_rt_runtime::spawn;
-use mini_rt_runtime::task::yield_now;
+use mini_rt_runtime::yield_now;
 
 use support::kinds::on_every_kind;
 use support::random::Random;

@@ -14,9 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 use mini_rt_net::{AsyncTcpListener, AsyncTcpStream};
+use mini_rt_runtime::yield_now;
 use mini_rt_runtime::runtime::{Builder, Runtime};
 use mini_rt_runtime::spawn;
-use mini_rt_runtime::task::{JoinHandle, yield_now};
+use mini_rt_runtime::task::JoinHandle;
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 

@@ -25,6 +25,15 @@ impl Key {
         Self(high | (core as u64) << INDEX_BITS | u64::from(index))
     }
 
+    /// Stands for all that a core's poller reports. No registration has this key: its generation is 0.
+    pub(super) fn of_core(core: usize) -> Self {
+        Self::new(0, core, 1)
+    }
+
+    pub(super) fn is_core(self) -> bool {
+        self.generation() == 0
+    }
+
     pub(super) const fn from_token(token: u64) -> Self {
         Self(token)
     }

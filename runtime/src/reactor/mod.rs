@@ -34,11 +34,11 @@ pub(crate) use self::registration::{Observed, Registration, WaiterId};
 
 use self::key::Key;
 use self::pages::{Pages, Slot};
-use crate::sync::Mutex;
 use crate::sync::atomic::{
     AtomicU8,
     Ordering::{AcqRel, Acquire},
 };
+use crate::sync::{Mutex, MutexGuard};
 use crate::sys::{Events, Poller, Ready};
 
 /// The thread that turns the reactor is not asleep in it.
@@ -51,6 +51,15 @@ const NOTIFIED: u8 = 2;
 /// All reactors of a runtime. Outlives the runtime as long as a source does.
 #[derive(Debug)]
 pub(crate) struct Reactors(Box<[Reactor]>);
+
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turned {
+    /// Events of descriptors.
+    pub(crate) events: usize,
+    /// Cores that have events and are [watched](Reactors::watch).
+    pub(crate) siblings: Vec<usize>,
+}
 
 /// One core's poller and its sources.
 #[derive(Debug)]
@@ -86,6 +95,37 @@ impl Reactors {
         self.0.iter().map(|reactor| reactor.pages.len()).sum()
     }
 
+    /// Waits for a core's events, for ever if there is no time-out, and wakes those they are for. For the
+    /// holder of the core.
+    pub(crate) fn turn(&self, core: usize, timeout: Option<Duration>) -> Turned {
+        self.0[core].turn(timeout)
+    }
+
+    /// As [`turn`](Self::turn), without waiting, and for anybody: nothing happens if the reactor is being
+    /// turned already. Otherwise returns how many events there were.
+    pub(crate) fn help(&self, core: usize) -> Option<usize> {
+        let reactor = &self.0[core];
+        let events = reactor.turn.try_lock()?;
+        Some(reactor.turn_with(events, Some(Duration::ZERO)).events)
+    }
+
+    /// Lets a core hear of another's events as well, until [`forget`](Self::forget): it is told that there
+    /// are some, and takes them with [`help`](Self::help). Only a hint: where pollers cannot nest, nothing
+    /// happens.
+    pub(crate) fn watch(&self, core: usize, other: usize) {
+        let (poller, watched) = (&self.0[core].poller, &self.0[other].poller);
+        if poller.nest(watched, Key::of_core(other).token()).is_err() {
+            // It may be the other way round since this core was stuck itself.
+            watched.unnest(poller);
+            let _ = poller.nest(watched, Key::of_core(other).token());
+        }
+    }
+
+    /// Ends [`watch`](Self::watch).
+    pub(crate) fn forget(&self, core: usize, other: usize) {
+        self.0[core].poller.unnest(&self.0[other].poller);
+    }
+
     fn slot(&self, key: Key) -> &Slot {
         self.0[key.core()].pages.get(key.index())
     }
@@ -108,22 +148,28 @@ impl Reactor {
         })
     }
 
-    /// Waits for events, for ever if there is no time-out, and wakes those they are for. Returns how
-    /// many events there were. For the holder of the core.
-    pub(crate) fn turn(&self, timeout: Option<Duration>) -> usize {
-        let mut events = self.turn.lock();
+    /// See [`Reactors::turn`].
+    pub(crate) fn turn(&self, timeout: Option<Duration>) -> Turned {
+        self.turn_with(self.turn.lock(), timeout)
+    }
+
+    fn turn_with(&self, mut events: MutexGuard<'_, Events>, timeout: Option<Duration>) -> Turned {
         self.poller
             .wait(&mut events, timeout)
             .expect("the poller is open and its arguments are valid");
-        let mut count = 0;
+        let mut turned = Turned::default();
         for event in events.iter() {
-            count += 1;
             let key = Key::from_token(event.token);
+            if key.is_core() {
+                turned.siblings.push(key.core());
+                continue;
+            }
+            turned.events += 1;
             self.pages
                 .get(key.index())
                 .report(key.generation(), event.ready);
         }
-        count
+        turned
     }
 
     /// Announces that this thread is going to sleep in [`turn`](Self::turn); false if somebody wants its
@@ -135,6 +181,13 @@ impl Reactor {
         self.attention
             .compare_exchange(AWAKE, ASLEEP, AcqRel, Acquire)
             .is_ok()
+    }
+
+    /// Whether nobody has asked for attention since [`fall_asleep`](Self::fall_asleep).
+    ///
+    /// *Ordering:* acquire, for the reasons of those who asked.
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        self.attention.load(Acquire) == ASLEEP
     }
 
     /// Ends the sleep, or the attempt. Whatever somebody wanted attention for must be looked at after this.

@@ -117,6 +117,41 @@ pub(super) fn as_worker<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Calls `f` with the worker that this thread is, of whatever runtime.
+pub(super) fn with_any_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    let worker = WORKER.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: as in `with_worker`.
+    f(unsafe { worker.as_ref() })
+}
+
+/// Lets the outside have its turn when all that is ready on this thread has run; see [`super::pace`].
+pub(crate) fn hasten_look() {
+    with_any_worker(|worker| worker.into_iter().for_each(Worker::hasten_look));
+}
+
+/// Makes this thread known as no worker, inside [`as_worker`].
+pub(super) fn forget_worker() {
+    WORKER.with(|current| current.set(ptr::null()));
+}
+
+/// Undoes [`forget_worker`], inside the same [`as_worker`].
+pub(super) fn remember_worker(worker: &Worker) {
+    WORKER.with(|current| current.set(worker));
+}
+
+/// Runs `f` as if this thread drove nothing, so that it may block, and call `block_on`.
+pub(super) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DRIVING.with(|driving| driving.set(self.0));
+        }
+    }
+    let _unconstrained = coop::Scope::unconstrained();
+    let _restore = Restore(DRIVING.with(|driving| driving.replace(false)));
+    f()
+}
+
 /// Calls `f` with the worker of this very runtime that this thread is, if it is one.
 #[inline]
 pub(super) fn with_worker<R>(shared: &Shared, f: impl FnOnce(Option<&Worker>) -> R) -> R {

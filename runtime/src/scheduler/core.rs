@@ -3,12 +3,16 @@
 //! A core has two sides. [`Core`] is what its holder alone touches; it moves from thread to thread as a
 //! box. [`Remote`] is what everybody may touch; it stays where it is.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::activity::Activity;
 use super::pace::Pace;
+use super::rescue::Sighting;
 use crate::queue::{Local, Ring, Slot};
+use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 use crate::task::{Header, Owned, Runnable};
 
@@ -21,6 +25,8 @@ pub(crate) struct Core {
     pub(super) streak: Cell<u8>,
     /// Whether the core has a searcher's token; see [`idle`](super::idle).
     pub(super) searching: Cell<bool>,
+    /// Siblings whose events are reported here as well; see [`rescue`](super::rescue).
+    pub(super) watched: RefCell<Vec<usize>>,
     /// For where to begin stealing.
     random: Cell<u32>,
 }
@@ -36,7 +42,13 @@ pub(crate) struct Remote {
     pub(super) dormant: AtomicBool,
     /// A caller of `block_on` holds the core, and does not give it away.
     pub(super) borrowed: AtomicBool,
+    pub(super) activity: Activity,
+    /// The poll that a sibling has found to be blocking.
+    pub(super) sighting: Mutex<Option<Sighting>>,
 }
+
+/// A worker's place for its core, from which `block_in_place` takes it.
+pub(super) struct Held(UnsafeCell<Option<Core>>);
 
 impl Core {
     pub(super) fn new(index: usize) -> (Self, Remote) {
@@ -47,6 +59,8 @@ impl Core {
             owned: Owned::default(),
             dormant: AtomicBool::new(true),
             borrowed: AtomicBool::new(false),
+            activity: Activity::new(),
+            sighting: Mutex::new(None),
         };
         let core = Self {
             index,
@@ -54,6 +68,7 @@ impl Core {
             pace: Pace::new(),
             streak: Cell::new(0),
             searching: Cell::new(false),
+            watched: RefCell::default(),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1)),
         };
         (core, remote)
@@ -67,6 +82,44 @@ impl Core {
         x ^= x << 5;
         self.random.set(x);
         x as usize % bound
+    }
+}
+
+impl Held {
+    pub(super) fn new(core: Core) -> Self {
+        Self(UnsafeCell::new(Some(core)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        // SAFETY: the cell is never shared between threads, and references into it are given away only
+        // by `get`, as shared ones.
+        unsafe { &*self.0.get() }.is_none()
+    }
+
+    /// The core.
+    ///
+    /// # Panics
+    ///
+    /// If it was taken.
+    #[inline]
+    pub(super) fn get(&self) -> &Core {
+        // SAFETY: whoever replaces the core promises that no such reference is left.
+        let core = unsafe { &*self.0.get() };
+        core.as_ref().expect("the core is there while tasks run")
+    }
+
+    /// Puts another core, or none, in the place of this one.
+    ///
+    /// # Safety
+    ///
+    /// No reference that [`get`](Self::get) returned is used any more.
+    pub(super) unsafe fn replace(&self, core: Option<Core>) -> Option<Core> {
+        // SAFETY: the caller's promise; the cell is not shared between threads.
+        mem::replace(unsafe { &mut *self.0.get() }, core)
+    }
+
+    pub(super) fn into_inner(self) -> Option<Core> {
+        self.0.into_inner()
     }
 }
 

@@ -36,7 +36,7 @@ pub struct TaskMeta<'a> {
 /// Given to the function of [`Builder::on_blocked`](crate::runtime::Builder::on_blocked).
 #[derive(Clone, Debug)]
 pub struct BlockedTask {
-    pub(super) id: Id,
+    pub(super) id: Option<Id>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) worker: usize,
     pub(super) duration: Duration,
@@ -82,12 +82,12 @@ impl<'a> TaskMeta<'a> {
 }
 
 impl BlockedTask {
-    /// The task's identifier. It may be over.
-    pub fn id(&self) -> Id {
+    /// The task's identifier, even if it is over; `None` for a future that was given to `block_on`.
+    pub fn id(&self) -> Option<Id> {
         self.id
     }
 
-    /// Where it was spawned.
+    /// Where it was spawned, or where `block_on` was called.
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
     }

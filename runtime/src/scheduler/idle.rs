@@ -44,10 +44,7 @@ pub(crate) enum Claim {
 impl Idle {
     /// All cores are idle.
     pub(crate) fn new(cores: usize) -> Self {
-        let bits = (0..cores.div_ceil(WORD)).map(|word| {
-            let in_word = (cores - word * WORD).min(WORD);
-            AtomicU64::new(u64::MAX >> (WORD - in_word))
-        });
+        let bits = (0..cores.div_ceil(WORD)).map(|word| AtomicU64::new(all_of(word, cores)));
         Self {
             bits: bits.collect(),
             searching: AtomicUsize::new(0),
@@ -128,6 +125,12 @@ impl Idle {
         self.bits[core / WORD].load(SeqCst) & bit(core) != 0
     }
 
+    /// Whether all cores are idle and unclaimed.
+    pub(crate) fn all(&self) -> bool {
+        let mut words = self.bits.iter().enumerate();
+        words.all(|(word, bits)| bits.load(SeqCst) == all_of(word, self.cores))
+    }
+
     #[cfg(all(test, loom))]
     pub(super) fn searchers(&self) -> usize {
         self.searching.load(SeqCst)
@@ -136,6 +139,12 @@ impl Idle {
     fn any(&self) -> bool {
         self.bits.iter().any(|word| word.load(SeqCst) != 0)
     }
+}
+
+/// The bits of all cores in a word.
+fn all_of(word: usize, cores: usize) -> u64 {
+    let in_word = (cores - word * WORD).min(WORD);
+    u64::MAX >> (WORD - in_word)
 }
 
 fn bit(core: usize) -> u64 {

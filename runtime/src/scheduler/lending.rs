@@ -7,13 +7,15 @@
 //! and gets the first core whose worker runs out of work.
 //!
 //! There are as many worker threads as cores, so while somebody else holds a core a worker is spare, and
-//! drives the core when it comes back with work or sources.
+//! drives the core when it comes back with work or sources. A worker that goes [away](Shared::lend), into
+//! `block_in_place`, is replaced by another thread, which ends when there are too many and nothing to do.
 //!
 //! What always holds: a core that is dormant has its idle bit set, or somebody has claimed it and is on
-//! the way to [`rouse`](Shared::rouse) it.
+//! the way to [`rouse`](Shared::rouse) it. And there are as many workers as cores, not counting those away.
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +24,14 @@ use super::context::{self, Driving};
 use super::core::Core;
 use super::idle::Claim;
 use super::root::{NoRoot, Root, RootFuture};
-use super::worker::{Stop, Worker};
+use super::worker::{Holder, Stop, Worker};
 use super::{Shared, shutdown};
 use crate::blocking::StartThread;
 use crate::sync::atomic::{
     AtomicUsize,
     Ordering::{Release, SeqCst},
 };
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread::{self, JoinHandle, Thread};
 use crate::sync::{Condvar, Mutex};
 
 pub(super) struct Lending {
@@ -47,8 +49,15 @@ struct State {
     /// Cores for the next spare workers.
     to_drive: VecDeque<Core>,
     borrowers: VecDeque<Arc<Borrower>>,
+    /// Worker threads that are there, waiting or holding a core.
+    workers: usize,
+    /// The threads that were started to replace others.
+    replacements: Vec<JoinHandle<()>>,
     closed: bool,
 }
+
+/// How long a worker that is not needed waits for a core before it ends.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// How long a caller of `block_on` waits for the core of a worker that it has woken, before it goes on
 /// without. The hand-over takes microseconds, unless the machine is overloaded.
@@ -63,6 +72,8 @@ pub(super) struct Borrower {
 impl Lending {
     pub(super) fn new(cores: Vec<Core>, start_worker: Option<Box<StartThread>>) -> Self {
         let state = State {
+            workers: cores.len(),
+            replacements: Vec::new(),
             // The first core is taken first.
             dormant: cores.into_iter().rev().collect(),
             to_drive: VecDeque::new(),
@@ -109,7 +120,10 @@ impl Shared {
     pub(crate) fn work(self: &Arc<Self>) {
         let _driving = Driving::enter(self);
         while let Some(core) = self.next_core() {
-            self.drive(core, &mut NoRoot);
+            if self.drive(core, &mut NoRoot) == Stop::Lent {
+                self.lending.state.lock().workers += 1;
+                self.collected.look_again();
+            }
         }
     }
 
@@ -119,24 +133,25 @@ impl Shared {
         let _driving = Driving::enter(self);
         let future = pin!(future);
         let mut root = RootFuture::new(future, self);
-        if let Some(core) = self.core_for(&mut root) {
+        // After a shutdown there is no core any more: then the root is polled without.
+        while let Some(core) = self.core_for(&mut root) {
             self.cores[core.index].borrowed.store(true, SeqCst);
             root.sit_at(Some(core.index));
-            let stop = self.drive(core, &mut root);
-            assert!(
-                stop == Stop::RootReady,
-                "the runtime was shut down under a `block_on`"
-            );
+            if self.drive(core, &mut root) == Stop::RootReady {
+                break;
+            }
+            root.sit_at(None);
+            self.collected.look_again();
         }
         root.into_output()
     }
 
     /// Drives a core until something stops it, and puts it back, also if a root panics.
     fn drive(self: &Arc<Self>, core: Core, root: &mut impl Root) -> Stop {
-        let held = Held {
-            worker: Some(Worker::new(self.clone(), core)),
+        let drive = Drive {
+            worker: Some(Worker::new(self.clone(), core, root.holder())),
         };
-        let worker = held.worker.as_ref().expect("it was just put there");
+        let worker = drive.worker.as_ref().expect("it was just put there");
         context::as_worker(worker, || worker.run(root))
     }
 
@@ -226,7 +241,7 @@ impl Shared {
         }
     }
 
-    /// The next core for a worker thread; `None` at shutdown.
+    /// The next core for a worker thread; `None` at shutdown, and when there are too many workers.
     fn next_core(&self) -> Option<Core> {
         let mut state = self.lending.state.lock();
         loop {
@@ -236,21 +251,95 @@ impl Shared {
             if let Some(core) = state.to_drive.pop_front() {
                 return Some(core);
             }
-            state = self.lending.spare.wait(state);
+            if state.workers <= self.cores.len() {
+                state = self.lending.spare.wait(state);
+                continue;
+            }
+            let timed_out;
+            (state, timed_out) = self.lending.spare.wait_timeout(state, KEEP_ALIVE);
+            if timed_out && state.to_drive.is_empty() && state.workers > self.cores.len() {
+                state.workers -= 1;
+                let own = thread::current().id();
+                state
+                    .replacements
+                    .retain(|other| other.thread().id() != own);
+                return None;
+            }
         }
+    }
+
+    /// Lends the core of a thread that is going to block, so that others may run its tasks meanwhile; the
+    /// thread comes back with [`reclaim`](Self::reclaim). Gives the core back if nobody could take it.
+    pub(super) fn lend(self: &Arc<Self>, core: Core, holder: Holder) -> Result<(), Core> {
+        let by_worker = holder == Holder::Thread;
+        let mut state = self.lending.state.lock();
+        if state.closed {
+            return Err(core);
+        }
+        let replaced = by_worker && state.workers == self.cores.len();
+        state.workers -= usize::from(by_worker && !replaced);
+        drop(state);
+        if replaced {
+            if let Err(_no_thread) = self.start_replacement() {
+                return Err(core);
+            }
+        }
+        self.cores[core.index].borrowed.store(false, SeqCst);
+        self.pass_on(core)
+    }
+
+    /// Starts a worker in the place of one that goes away.
+    fn start_replacement(self: &Arc<Self>) -> io::Result<()> {
+        let shared = self.clone();
+        let start = self.lending.start_worker.as_ref();
+        let start = start.expect("a worker goes away, so the runtime has workers");
+        let thread = start(Box::new(move || shared.work()))?;
+        let mut state = self.lending.state.lock();
+        state.replacements.push(thread);
+        Ok(())
+    }
+
+    /// Takes back a core that was lent, if nobody has come for it yet.
+    pub(super) fn reclaim(&self, index: usize, holder: Holder) -> Option<Core> {
+        let by_worker = holder == Holder::Thread;
+        let mut state = self.lending.state.lock();
+        let is_mine = |core: &Core| core.index == index;
+        let core = match state.to_drive.iter().position(is_mine) {
+            Some(position) => state.to_drive.remove(position),
+            None => {
+                let position = state.dormant.iter().position(is_mine)?;
+                let core = state.dormant.swap_remove(position);
+                Some(self.awaken(core))
+            }
+        };
+        state.workers += usize::from(by_worker);
+        self.cores[index].borrowed.store(!by_worker, SeqCst);
+        core
+    }
+
+    /// The worker threads that were started after the runtime was built.
+    pub(crate) fn take_replacements(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.lending.state.lock().replacements)
     }
 
     /// Lets go of a core: to who waits for one, to a spare worker if there is something to do, or to rest.
     pub(super) fn put_back(self: &Arc<Self>, core: Core) {
+        if let Err(core) = self.pass_on(core) {
+            shutdown::collect(self, core);
+        }
+    }
+
+    /// As [`put_back`](Self::put_back), but gives the core back if the runtime is being shut down.
+    fn pass_on(&self, core: Core) -> Result<(), Core> {
         let mut state = self.lending.state.lock();
         if state.closed {
-            drop(state);
-            return shutdown::collect(self, core);
+            return Err(core);
         }
         if let Some(borrower) = state.borrowers.pop_front() {
             self.lending.wanted.fetch_sub(1, SeqCst);
             // Under the lock: a borrower who has left the queue finds the core.
-            return borrower.give(core);
+            borrower.give(core);
+            return Ok(());
         }
         let index = core.index;
         // Before the look at its sources: who registers one later finds the core dormant, and rouses it.
@@ -259,7 +348,7 @@ impl Shared {
             self.cores[index].dormant.store(false, Release);
             state.to_drive.push_back(core);
             self.lending.spare.notify_one();
-            return;
+            return Ok(());
         }
         let token = core.searching.replace(false);
         state.dormant.push(core);
@@ -269,6 +358,7 @@ impl Shared {
         if !token || self.idle.stop_searching() {
             self.look_for_work();
         }
+        Ok(())
     }
 
     /// Whether a core would miss something if nobody held it.
@@ -315,15 +405,15 @@ impl Shared {
     }
 }
 
-/// A core that goes back when this is dropped.
-struct Held {
+/// Puts the core back when this is dropped, unless it was lent.
+struct Drive {
     worker: Option<Worker>,
 }
 
-impl Drop for Held {
+impl Drop for Drive {
     fn drop(&mut self) {
-        if let Some(worker) = self.worker.take() {
-            let (shared, core) = worker.into_parts();
+        let parts = self.worker.take().map(Worker::into_parts);
+        if let Some((shared, Some(core))) = parts {
             shared.cores[core.index].borrowed.store(false, SeqCst);
             shared.put_back(core);
         }

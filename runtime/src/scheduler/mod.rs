@@ -5,8 +5,11 @@
 //! | `core.rs` | a core: its holder's side and everybody's side |
 //! | `worker.rs` | the loop of a thread that holds a core |
 //! | `pace.rs` | when a busy core looks at the outside |
+//! | `rescue.rs` | what waits for a blocked core is taken over |
+//! | `activity.rs` | what a core lets others know of itself |
 //! | `idle.rs` | which cores are idle, who searches, whom to wake |
 //! | `lending.rs` | which thread holds which core |
+//! | `in_place.rs` | a thread lends its core while it blocks |
 //! | `root.rs` | the future of `block_on` |
 //! | `shutdown.rs` | the end: every future dropped |
 //! | `context.rs` | what the current thread is to a runtime |
@@ -16,12 +19,15 @@
 //! another into the ring; a wake from elsewhere puts it into the injector. A core runs its slot, its
 //! ring, then the injector, then what it can steal, then sleeps in its reactor.
 
+mod activity;
 pub(crate) mod context;
 mod core;
 mod hooks;
 mod idle;
+mod in_place;
 mod lending;
 mod pace;
+mod rescue;
 mod root;
 mod shutdown;
 mod worker;
@@ -38,7 +44,10 @@ use self::core::{Core, Remote};
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::{BlockedTask, TaskMeta};
 use self::idle::Idle;
+pub(crate) use self::in_place::block_in_place;
 use self::lending::Lending;
+use self::pace::Clock;
+use self::rescue::Watch;
 use self::worker::Worker;
 use crate::blocking::{self, StartThread};
 use crate::queue::Injector;
@@ -67,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) reactors: Reactors,
     pub(crate) blocking: blocking::Pool,
     hooks: Hooks,
+    clock: Clock,
+    watch: Watch,
     shut_down: AtomicBool,
     collected: shutdown::Collected,
     /// Where tasks from outside are listed, in turn.
@@ -90,6 +101,8 @@ impl Shared {
             reactors: Reactors::new(cores)?,
             blocking,
             hooks: config.hooks,
+            clock: Clock::new(),
+            watch: Watch::new(),
             shut_down: AtomicBool::new(false),
             collected: shutdown::Collected::default(),
             next_list: AtomicUsize::new(0),
@@ -112,6 +125,7 @@ impl Shared {
                 shared: self.clone(),
             };
             let (task, handle) = task::new(future, home, origin);
+            self.announce(worker, task.header());
             if !self.cores[core].owned.insert(&task) {
                 task.cancel();
             } else if let Some(worker) = worker {
@@ -121,6 +135,18 @@ impl Shared {
             }
             handle
         })
+    }
+
+    /// Tells the hook for it that there is a new task.
+    fn announce(&self, worker: Option<&Worker>, task: &Header) {
+        if self.hooks.task_spawn.is_none() {
+            return;
+        }
+        let call = || Hooks::call_with_task(&self.hooks.task_spawn, task);
+        match worker {
+            Some(worker) => worker.keep_core(call),
+            None => call(),
+        }
     }
 
     /// The core of this runtime that the current thread holds.
@@ -224,6 +250,7 @@ impl Schedule for Home {
     }
 
     fn release(&self, task: &Header) {
+        Hooks::call_with_task(&self.shared.hooks.task_terminate, task);
         self.shared.cores[task.core()].owned.remove(task);
     }
 }

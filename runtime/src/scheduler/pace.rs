@@ -3,69 +3,105 @@
 //! A core that always has a task ready must all the same turn its reactor and look at the injector:
 //! after [`INTERVAL`] tasks at the latest, and sooner when tasks take long, for 61 handlers of a
 //! millisecond each would keep sockets waiting for 61 ms. Reading the clock costs as much as a short
-//! task, so it is read after 2 tasks, 4, 8, 16 and 32: five times in an interval, and with handlers of a
-//! millisecond the fourth is the last before the outside has its turn.
+//! task, so it is read after 2 tasks, 8 and 32, and at the end of an interval. With handlers of a millisecond
+//! the second is the last before the outside has its turn; in the worst case it waits for four times the
+//! millisecond.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::activity::Activity;
 
 /// Tasks between two looks at the outside; loom's models get by with few.
 #[cfg(not(loom))]
 const INTERVAL: u32 = 61;
 #[cfg(loom)]
 const INTERVAL: u32 = 3;
-/// Tasks before the clock is read for the first time.
-const FIRST_READING: u32 = 2;
-/// A core that was busy for so long looks at the outside; in loom's models no clock decides anything.
-#[cfg(not(loom))]
-const LONG: Duration = Duration::from_millis(1);
-#[cfg(loom)]
-const LONG: Duration = Duration::MAX;
+/// Tasks before the clock is read for the first time, and by what that number grows.
+pub(super) const FIRST_READING: u32 = 2;
+const FACTOR: u32 = 4;
+/// A core that was busy for so many nanoseconds looks at the outside.
+const LONG: Moment = 1_000_000;
+
+/// A moment by a [`Clock`], in nanoseconds.
+pub(super) type Moment = u64;
+
+/// Counts nanoseconds since the runtime was made, so that moments fit into atomics. In loom's models it
+/// stands still: no clock decides anything there.
+#[derive(Debug)]
+pub(super) struct Clock {
+    #[cfg(not(loom))]
+    start: std::time::Instant,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            #[cfg(not(loom))]
+            start: std::time::Instant::now(),
+        }
+    }
+
+    #[cfg(not(loom))]
+    pub(super) fn now(&self) -> Moment {
+        self.start.elapsed().as_nanos() as Moment
+    }
+
+    #[cfg(loom)]
+    pub(super) fn now(&self) -> Moment {
+        0
+    }
+}
 
 pub(super) struct Pace {
     /// Tasks since the last look at the outside.
     ticks: Cell<u32>,
-    next_reading: Cell<u32>,
-    /// The first reading since then.
-    since: Cell<Option<Instant>>,
+    /// After so many the outside has its turn.
+    due: Cell<u32>,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
         Self {
             ticks: Cell::new(0),
-            next_reading: Cell::new(FIRST_READING),
-            since: Cell::new(None),
+            due: Cell::new(INTERVAL),
         }
     }
 
-    /// Counts a task; true if the outside has its turn before it.
+    /// Counts a task; true if it is time for a [`reading`](Self::read).
     #[inline]
-    pub(super) fn tick(&self) -> bool {
+    pub(super) fn tick(&self, activity: &Activity) -> bool {
         let ticks = self.ticks.get() + 1;
         self.ticks.set(ticks);
-        ticks > self.next_reading.get() && self.read(ticks)
+        ticks > activity.next_reading.load(Relaxed)
     }
 
-    fn read(&self, ticks: u32) -> bool {
-        if ticks > INTERVAL {
-            return true;
+    /// True if the outside has its turn.
+    pub(super) fn read(&self, activity: &Activity, now: Moment) -> bool {
+        let reading = activity.next_reading.load(Relaxed);
+        let next = (FACTOR * reading).min(self.due.get());
+        activity.next_reading.store(next, Relaxed);
+        let busy = now.saturating_sub(activity.turned_at.load(Relaxed));
+        self.ticks.get() > self.due.get() || reading == 0 || busy > LONG
+    }
+
+    /// Lets the outside have its turn when `tasks` more have run, if not before.
+    #[inline]
+    pub(super) fn hasten(&self, activity: &Activity, tasks: u32) {
+        let due = self.ticks.get() + tasks;
+        if due < self.due.get() {
+            self.due.set(due);
+            let reading = activity.next_reading.load(Relaxed);
+            activity.next_reading.store(reading.min(due), Relaxed);
         }
-        self.next_reading
-            .set((2 * self.next_reading.get()).min(INTERVAL));
-        let now = Instant::now();
-        let Some(since) = self.since.get() else {
-            self.since.set(Some(now));
-            return false;
-        };
-        now - since > LONG
     }
 
     /// Notes a look at the outside.
-    pub(super) fn restart(&self) {
+    pub(super) fn restart(&self, activity: &Activity, now: Moment) {
         self.ticks.set(0);
-        self.next_reading.set(FIRST_READING);
-        self.since.set(None);
+        self.due.set(INTERVAL);
+        activity.next_reading.store(FIRST_READING, Relaxed);
+        activity.turned_at.store(now, Relaxed);
     }
 }
 
@@ -73,28 +109,53 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn ticks_until_due(pace: &Pace, task: impl Fn()) -> u32 {
+    /// Ticks until the outside has its turn, when each task takes so long, and the readings till then.
+    fn ticks_until_due(pace: &Pace, activity: &Activity, task: Moment) -> (u32, u32) {
+        pace.restart(activity, 0);
+        let mut readings = 0;
         for ticks in 1.. {
-            if pace.tick() {
-                pace.restart();
-                return ticks;
+            if pace.tick(activity) {
+                readings += 1;
+                if pace.read(activity, Moment::from(ticks - 1) * task) {
+                    return (ticks, readings);
+                }
             }
-            task();
         }
         unreachable!()
     }
 
     #[test]
     fn short_tasks_run_a_whole_interval() {
-        let pace = Pace::new();
-        // The machine may stall in the middle of one interval, hardly in all.
-        assert!((0..20).any(|_| ticks_until_due(&pace, || ()) == INTERVAL + 1));
+        let (pace, activity) = (Pace::new(), Activity::new());
+        assert_eq!(ticks_until_due(&pace, &activity, 100), (INTERVAL + 1, 4));
     }
 
     #[test]
     fn long_tasks_run_only_a_few() {
-        let pace = Pace::new();
-        let task = || std::thread::sleep(2 * LONG);
-        assert!(ticks_until_due(&pace, task) <= 5);
+        let (pace, activity) = (Pace::new(), Activity::new());
+        assert_eq!(ticks_until_due(&pace, &activity, 2 * LONG), (3, 1));
+        for task in [LONG, LONG / 2, LONG / 4, LONG / 8, LONG / 16] {
+            let (ticks, _) = ticks_until_due(&pace, &activity, task);
+            assert!(Moment::from(ticks - 1) * task <= 4 * LONG, "{ticks}");
+        }
+    }
+
+    #[test]
+    fn a_hastened_look_comes_when_it_was_asked_for() {
+        let (pace, activity) = (Pace::new(), Activity::new());
+        for tasks in [0, 1, 5, 40, 200] {
+            pace.restart(&activity, 0);
+            pace.hasten(&activity, tasks);
+            let due = (1..).find(|_| pace.tick(&activity) && pace.read(&activity, 0));
+            assert_eq!(due, Some(tasks.min(INTERVAL) + 1));
+        }
+    }
+
+    #[test]
+    fn a_sibling_can_ask_for_a_look() {
+        let (pace, activity) = (Pace::new(), Activity::new());
+        pace.restart(&activity, 0);
+        activity.ask_for_look();
+        assert!(pace.tick(&activity) && pace.read(&activity, 0));
     }
 }

@@ -1,10 +1,12 @@
 //! The future of `block_on`: polled by the calling thread, which otherwise runs tasks like any worker.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::worker::Holder;
 use super::{Shared, context};
 use crate::coop;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -17,8 +19,11 @@ pub(super) trait Root {
 
     fn is_woken(&self) -> bool;
 
-    /// Whether the core goes to somebody who waits for one.
-    fn gives_way(&self) -> bool;
+    /// Where `block_on` was called.
+    fn location(&self) -> &'static Location<'static>;
+
+    /// On whose behalf the core is held.
+    fn holder(&self) -> Holder;
 }
 
 /// A worker thread drives only tasks.
@@ -34,8 +39,12 @@ impl Root for NoRoot {
         false
     }
 
-    fn gives_way(&self) -> bool {
-        true
+    fn location(&self) -> &'static Location<'static> {
+        unreachable!("there is no root")
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Thread
     }
 }
 
@@ -45,6 +54,7 @@ pub(super) struct RootFuture<'a, F: Future> {
     output: Option<F::Output>,
     waker: Waker,
     seat: Arc<Seat>,
+    location: &'static Location<'static>,
 }
 
 /// Where the thread of a `block_on` can be found.
@@ -59,6 +69,7 @@ pub(super) struct Seat {
 const NO_CORE: usize = usize::MAX;
 
 impl<'a, F: Future> RootFuture<'a, F> {
+    #[track_caller]
     pub(super) fn new(future: Pin<&'a mut F>, shared: &Arc<Shared>) -> Self {
         let seat = Arc::new(Seat {
             woken: AtomicBool::new(true),
@@ -71,6 +82,7 @@ impl<'a, F: Future> RootFuture<'a, F> {
             output: None,
             waker: Waker::from(seat.clone()),
             seat,
+            location: Location::caller(),
         }
     }
 
@@ -108,8 +120,12 @@ impl<F: Future> Root for RootFuture<'_, F> {
         self.seat.woken.load(SeqCst)
     }
 
-    fn gives_way(&self) -> bool {
-        false
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Caller
     }
 }
 

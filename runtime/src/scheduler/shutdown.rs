@@ -6,13 +6,14 @@
 //! A thread outside may be about to inject a task that it has just woken. Such a task is still in a list,
 //! so the end waits until every list is empty, and cancels what comes meanwhile. The thread outside only
 //! tells that it has brought something: it drops no future, for it may hold locks that a destructor takes.
+//! So does a thread that has polled a task without a core, having lent it.
 
 use std::sync::Arc;
 
 use super::Shared;
 use super::context;
 use super::core::Core;
-use super::worker::Worker;
+use super::worker::{Holder, Worker};
 use crate::coop;
 use crate::queue::Local;
 use crate::sync::{Condvar, Mutex};
@@ -59,7 +60,7 @@ pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
 
 fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
     let core = cores.pop().expect("a runtime has at least one core");
-    let worker = Worker::new(shared.clone(), core);
+    let worker = Worker::new(shared.clone(), core, Holder::Shutdown);
     let before = context::set_current(Some(shared.clone()));
     let unconstrained = coop::Scope::unconstrained();
     context::as_worker(&worker, || {

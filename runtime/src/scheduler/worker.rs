@@ -1,25 +1,47 @@
 //! The loop of a thread that holds a core.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
-use super::core::{Core, Remote};
+use super::activity::Activity;
+use super::core::{Core, Held, Remote};
+use super::pace::Moment;
 use super::root::Root;
+use super::{Hooks, Shared};
 use crate::coop;
 use crate::queue::Local;
-use crate::sync::atomic::{Ordering::SeqCst, fence};
+use crate::reactor::{Reactor, Turned};
+use crate::sync::atomic::{
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
 use crate::task::Runnable;
 
 /// How often in a row the LIFO slot goes before the ring.
 const MAX_STREAK: u8 = 3;
 
-/// A thread that holds a core.
+/// A thread that holds a core, or has lent it to another for the rest of a poll.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
-    core: Core,
-    /// Whether the reactor is being turned: what is woken then is a batch, and goes into the ring.
-    dispatching: std::cell::Cell<bool>,
+    pub(super) core: Held,
+    pub(super) holder: Holder,
+    /// Whether a reactor is being turned or a hook called: what is woken then is a batch, and goes into
+    /// the ring.
+    keeps_core: Cell<bool>,
+    /// Up to when the time is accounted for that this core was busy.
+    accounted: Cell<Moment>,
+}
+
+/// On whose behalf a thread holds a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// The runtime's: it is one of its threads.
+    Thread,
+    /// That of a caller of `block_on`.
+    Caller,
+    /// To end the runtime.
+    Shutdown,
 }
 
 /// Why a worker stopped.
@@ -29,65 +51,105 @@ pub(super) enum Stop {
     RootReady,
     /// Somebody waits for the core.
     Wanted,
+    /// The core was lent.
+    Lent,
     ShutDown,
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, core: Core) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, core: Core, holder: Holder) -> Self {
         Self {
             shared,
-            core,
-            dispatching: std::cell::Cell::new(false),
+            core: Held::new(core),
+            holder,
+            keeps_core: Cell::new(false),
+            accounted: Cell::new(0),
         }
     }
 
-    pub(super) fn into_parts(self) -> (Arc<Shared>, Core) {
-        (self.shared, self.core)
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Option<Core>) {
+        (self.shared, self.core.into_inner())
     }
 
     pub(super) fn core_index(&self) -> usize {
-        self.core.index
+        self.core.get().index
     }
 
     pub(super) fn ring(&self) -> &Local<Runnable> {
-        &self.core.ring
+        &self.core.get().ring
     }
 
-    fn remote(&self) -> &Remote {
-        &self.shared.cores[self.core.index]
+    pub(super) fn watched(&self) -> &RefCell<Vec<usize>> {
+        &self.core.get().watched
+    }
+
+    pub(super) fn remote(&self) -> &Remote {
+        &self.shared.cores[self.core_index()]
+    }
+
+    pub(super) fn activity(&self) -> &Activity {
+        &self.remote().activity
+    }
+
+    fn reactor(&self) -> &Reactor {
+        self.shared.reactors.get(self.core_index())
+    }
+
+    /// Whether the core is needed for what the thread is doing.
+    pub(super) fn keeps_core(&self) -> bool {
+        self.keeps_core.get() || self.holder == Holder::Shutdown
+    }
+
+    /// Whether nobody asked for the attention of this sleeping core.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.reactor().is_undisturbed()
+    }
+
+    /// When the clock was read last.
+    pub(super) fn last_reading(&self) -> Moment {
+        self.activity().turned_at.load(Relaxed)
     }
 
     /// Runs tasks, and the root future whenever it is woken, until something stops it.
     pub(super) fn run(&self, root: &mut impl Root) -> Stop {
+        let now = self.shared.clock.now();
+        self.accounted.set(now);
+        self.core.get().pace.restart(self.activity(), now);
+        self.ensure_watch();
         // Tasks that go before the root because it has woken itself.
         let mut before_root = 0;
         loop {
             if before_root == 0 && root.is_woken() {
                 self.stop_searching();
+                self.activity().begin_root(root.location());
                 if root.poll_if_woken() {
                     return Stop::RootReady;
+                }
+                if self.core.is_empty() {
+                    return Stop::Lent;
                 }
                 if root.is_woken() {
                     before_root = self.ready_tasks();
                 }
             }
             before_root = before_root.saturating_sub(1);
-            if self.core.pace.tick() {
+            let mut task = None;
+            if self.core.get().pace.tick(self.activity()) && self.is_outside_due() {
                 if self.shared.shut_down.load(SeqCst) {
                     return Stop::ShutDown;
                 }
-                self.look_outside();
-                if let Some(task) = self.take_injected() {
-                    self.run_task(task);
-                    continue;
-                }
+                self.look_outside(self.shared.clock.now());
+                task = self.take_injected();
             }
-            let task = self
-                .take_local()
+            let task = task
+                .or_else(|| self.take_local())
                 .or_else(|| self.take_injected())
                 .or_else(|| self.search());
             if let Some(task) = task {
                 self.run_task(task);
+                if self.core.is_empty() {
+                    return Stop::Lent;
+                }
                 continue;
             }
             before_root = 0;
@@ -97,14 +159,25 @@ impl Worker {
         }
     }
 
+    /// Reads the clock; true if the outside has its turn.
+    fn is_outside_due(&self) -> bool {
+        let activity = self.activity();
+        let now = self.shared.clock.now();
+        if activity.next_reading.load(Relaxed) == 0 {
+            self.report_blocked(now);
+        }
+        self.core.get().pace.read(activity, now)
+    }
+
     /// Tasks in the slot and the ring.
     fn ready_tasks(&self) -> u32 {
-        self.core.ring.len() + u32::from(!self.remote().next.is_empty())
+        self.ring().len() + u32::from(!self.remote().next.is_empty())
     }
 
     #[inline]
     fn run_task(&self, task: Runnable) {
         self.stop_searching();
+        self.activity().begin_poll(task.header());
         coop::renew();
         task.run();
     }
@@ -112,8 +185,8 @@ impl Worker {
     /// Takes a task that was woken on this thread.
     #[inline]
     pub(super) fn push(&self, task: Runnable) {
-        if self.dispatching.get() {
-            return self.core.ring.push(task, &self.shared.injector);
+        if self.keeps_core.get() {
+            return self.ring().push(task, &self.shared.injector);
         }
         // A lone task in the slot wakes nobody: it runs here as soon as the current one waits.
         if let Some(displaced) = self.remote().put_next(task) {
@@ -121,9 +194,17 @@ impl Worker {
         }
     }
 
+    /// Lets the outside have its turn when all that is ready here has run.
+    pub(super) fn hasten_look(&self) {
+        self.core
+            .get()
+            .pace
+            .hasten(self.activity(), self.ready_tasks());
+    }
+
     /// Puts a task behind all that is ready here.
     pub(super) fn push_behind(&self, task: Runnable) {
-        self.core.ring.push(task, &self.shared.injector);
+        self.ring().push(task, &self.shared.injector);
         self.share();
     }
 
@@ -146,16 +227,16 @@ impl Worker {
 
     #[inline]
     fn take_local(&self) -> Option<Runnable> {
-        let streak = self.core.streak.get();
+        let streak = self.core.get().streak.get();
         if let Some(task) = self.remote().take_next() {
             if streak < MAX_STREAK {
-                self.core.streak.set(streak + 1);
+                self.core.get().streak.set(streak + 1);
                 return Some(task);
             }
-            self.core.ring.push(task, &self.shared.injector);
+            self.ring().push(task, &self.shared.injector);
         }
-        self.core.streak.set(0);
-        self.core.ring.pop()
+        self.core.get().streak.set(0);
+        self.ring().pop()
     }
 
     /// Takes a task from the injector, and this core's share of the others behind it into the ring.
@@ -167,7 +248,7 @@ impl Worker {
         let share = injector.len() / self.shared.cores.len();
         let task = injector.pop()?;
         let others = std::iter::from_fn(|| injector.pop()).take(share);
-        if self.core.ring.extend(others) > 0 {
+        if self.ring().extend(others) > 0 {
             // For a moment they were in no queue: who looked then has to look again.
             self.share_surely();
         }
@@ -180,65 +261,100 @@ impl Worker {
         if cores.len() == 1 {
             return None;
         }
-        if !self.core.searching.get() {
+        if !self.core.get().searching.get() {
             if !self.shared.idle.start_searching() {
                 return None;
             }
-            self.core.searching.set(true);
+            self.core.get().searching.set(true);
         }
-        let start = self.core.random_below(cores.len());
+        let start = self.core.get().random_below(cores.len());
         let victims = cores[start..].iter().chain(&cores[..start]);
         let mut victims = victims.filter(|victim| !std::ptr::eq(*victim, self.remote()));
-        victims.find_map(|victim| victim.ring.steal_into(&self.core.ring))
+        let stolen = victims.find_map(|victim| victim.ring.steal_into(self.ring()));
+        self.activity().steals.add(u64::from(stolen.is_some()));
+        stolen
     }
 
     /// Ends the search, if there is one, because what comes may take long. If it was the last search,
     /// others may have relied on it.
     #[inline]
     fn stop_searching(&self) {
-        if self.core.searching.take()
-            && self.shared.idle.stop_searching()
-            && self.shared.has_visible_work()
-        {
-            self.shared.wake_searcher();
+        if self.core.get().searching.take() && self.shared.idle.stop_searching() {
+            if self.shared.has_visible_work() {
+                self.shared.wake_searcher();
+            } else {
+                self.ensure_watch();
+            }
         }
     }
 
-    /// Turns the reactor without waiting, so that a busy core hears of its sockets.
-    fn look_outside(&self) {
-        if self.shared.reactors.get(self.core.index).has_sources() {
+    /// Turns the reactor without waiting, so that a busy core hears of its sockets, and looks after siblings.
+    fn look_outside(&self, now: Moment) {
+        self.account(now);
+        if self.reactor().has_sources() || !self.watched().borrow().is_empty() {
             self.turn(Some(Duration::ZERO));
         } else {
-            self.core.pace.restart();
+            self.core.get().pace.restart(self.activity(), now);
         }
-        if self.core.ring.len() > 0 {
+        self.look_after_siblings(now);
+        if self.ring().len() > 0 {
             self.share_surely();
         }
     }
 
-    fn turn(&self, timeout: Option<Duration>) {
-        self.dispatching.set(true);
-        self.shared.reactors.get(self.core.index).turn(timeout);
-        self.dispatching.set(false);
-        self.core.pace.restart();
+    /// Turns the reactor, and does what is to be done for siblings who are watched.
+    pub(super) fn turn(&self, timeout: Option<Duration>) -> Turned {
+        let turned = self.keep_core(|| self.shared.reactors.turn(self.core_index(), timeout));
+        let now = self.shared.clock.now();
+        let activity = self.activity();
+        self.core.get().pace.restart(activity, now);
+        activity.turns.add(1);
+        activity.events.add(turned.events as u64);
+        self.attend(&turned.siblings, now);
+        turned
+    }
+
+    /// Lets foreign code be called that is no poll: what it wakes comes as a batch, and it cannot lend the
+    /// core.
+    pub(super) fn keep_core<R>(&self, f: impl FnOnce() -> R) -> R {
+        let before = self.keeps_core.replace(true);
+        let result = f();
+        self.keeps_core.set(before);
+        result
+    }
+
+    /// Whether the core should go to somebody who waits for one.
+    fn is_wanted(&self) -> bool {
+        self.holder == Holder::Thread && self.shared.lending.is_wanted()
+    }
+
+    /// Adds the time since the last call to the time this core was busy.
+    fn account(&self, now: Moment) {
+        let since = self.accounted.replace(now);
+        self.activity().busy.add(now.saturating_sub(since));
     }
 
     /// Sleeps in the reactor until there is something to do.
     fn rest(&self, root: &impl Root) -> Option<Stop> {
         let shared = &*self.shared;
-        let me = self.core.index;
+        let me = self.core_index();
         if shared.shut_down.load(SeqCst) {
             return Some(Stop::ShutDown);
         }
-        if root.gives_way() && shared.lending.is_wanted() {
+        if self.is_wanted() {
             return Some(Stop::Wanted);
         }
         // Woken by itself, or by a task here: that writes no wake-up.
         if root.is_woken() {
             return None;
         }
+        let now = shared.clock.now();
+        self.account(now);
+        if self.look_after_siblings(now) {
+            return None;
+        }
         shared.idle.enter(me);
-        let last = if self.core.searching.replace(false) {
+        let last = if self.core.get().searching.replace(false) {
             shared.idle.stop_searching()
         } else {
             !shared.idle.is_searched()
@@ -247,19 +363,23 @@ impl Worker {
             // The core takes its bit back and is a searcher again, by its own token or by that of whoever
             // was faster.
             shared.idle.claim(me);
-            self.core.searching.set(true);
+            self.core.get().searching.set(true);
             return None;
         }
-        let wanted = root.gives_way() && shared.lending.is_wanted();
-        let reactor = shared.reactors.get(me);
-        if !wanted && reactor.fall_asleep() {
-            self.turn(None);
+        let reactor = self.reactor();
+        if !self.is_wanted() && reactor.fall_asleep() {
+            self.activity().parks.add(1);
+            self.keep_core(|| Hooks::call(&shared.hooks.thread_park));
+            self.sleep();
+            self.keep_core(|| Hooks::call(&shared.hooks.thread_unpark));
+            self.accounted.set(self.last_reading());
         }
         reactor.wake_up();
         if !shared.idle.leave(me) {
-            self.core.searching.set(true);
+            self.core.get().searching.set(true);
         }
-        if self.core.ring.len() > 1 {
+        self.ensure_watch();
+        if self.ring().len() > 1 {
             self.share_surely();
         }
         None

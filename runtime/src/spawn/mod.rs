@@ -3,12 +3,18 @@
 //! | file | one idea |
 //! |---|---|
 //! | `builder.rs` | a task with a name |
+//! | `block_in_place.rs` | blocking where one is |
+//! | `yield_now.rs` | giving way to other tasks |
 
+mod block_in_place;
 mod builder;
+mod yield_now;
 
 use std::future::Future;
 
+pub use self::block_in_place::block_in_place;
 pub use self::builder::TaskBuilder;
+pub use self::yield_now::yield_now;
 
 use crate::runtime;
 use crate::scheduler::context;

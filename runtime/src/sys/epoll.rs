@@ -46,7 +46,7 @@ impl Poller {
             wake,
             has_pwait2: AtomicBool::new(true),
         };
-        poller.control(
+        poller.control_edges(
             libc::EPOLL_CTL_ADD,
             poller.wake.as_raw_fd(),
             WAKE,
@@ -57,17 +57,31 @@ impl Poller {
 
     /// Starts to report a descriptor's edges. What is ready already counts as an edge.
     pub(crate) fn add(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, flags(interest))
+        self.control_edges(libc::EPOLL_CTL_ADD, fd, token, flags(interest))
     }
 
     /// Reports other edges of a descriptor from now on. What is ready already counts as an edge.
     pub(crate) fn modify(&self, fd: RawFd, token: u64, interest: Interest) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, flags(interest))
+        self.control_edges(libc::EPOLL_CTL_MOD, fd, token, flags(interest))
+    }
+
+    /// Reports this token for as long as another poller has events.
+    pub(crate) fn nest(&self, other: &Self, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: token,
+        };
+        self.control(libc::EPOLL_CTL_ADD, other.epoll.as_raw_fd(), &mut event)
+    }
+
+    /// Ends [`nest`](Self::nest), if it was begun.
+    pub(crate) fn unnest(&self, other: &Self) {
+        let _ = self.delete(other.epoll.as_raw_fd());
     }
 
     /// Stops reporting a descriptor. Events on their way may still come.
     pub(crate) fn delete(&self, fd: RawFd) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_DEL, fd, WAKE, 0)
+        self.control_edges(libc::EPOLL_CTL_DEL, fd, WAKE, 0)
     }
 
     /// Lets the current or the next wait return.
@@ -154,7 +168,7 @@ impl Poller {
         })
     }
 
-    fn control(
+    fn control_edges(
         &self,
         operation: libc::c_int,
         fd: RawFd,
@@ -165,9 +179,17 @@ impl Poller {
             events: (flags | libc::EPOLLET) as u32,
             u64: token,
         };
+        self.control(operation, fd, &mut event)
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        fd: RawFd,
+        event: &mut libc::epoll_event,
+    ) -> io::Result<()> {
         // SAFETY: the event lives through the call; the kernel checks the descriptors.
-        syscall(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &mut event) })
-            .map(drop)
+        syscall(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, event) }).map(drop)
     }
 }
 

@@ -50,6 +50,13 @@ impl Poller {
         Ok(())
     }
 
+    /// Modelled pollers do not nest.
+    pub(crate) fn nest(&self, _other: &Self, _token: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn unnest(&self, _other: &Self) {}
+
     pub(crate) fn wake(&self) {
         self.state.lock().woken = true;
         self.changed.notify_all();
@@ -75,10 +82,11 @@ impl Poller {
         }
     }
 
-    /// A wait with a time-out does not wait at all: loom has no clock.
+    /// A wait with a time-out lasts for ever, unless it is zero: loom has no clock, and nothing may rely on
+    /// time alone.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let mut state = self.state.lock();
-        while timeout.is_none() && !state.woken && state.pending.is_empty() {
+        while timeout != Some(Duration::ZERO) && !state.woken && state.pending.is_empty() {
             state = self.changed.wait(state);
         }
         state.woken = false;

@@ -46,6 +46,18 @@ impl Id {
     }
 }
 
+impl Id {
+    /// The number that stands for this identifier.
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The identifier that a number stands for, unless it is 0.
+    pub(crate) fn from_u64(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -15,7 +15,6 @@
 //! | `join.rs` | the join handle and the abort handle |
 //! | `origin.rs` | where a task comes from: place and name |
 //! | `owned.rs` | the lists by which a runtime finds its tasks |
-//! | `yield_now.rs` | giving way to other tasks |
 
 mod cell;
 mod error;
@@ -25,7 +24,6 @@ mod origin;
 mod owned;
 mod state;
 mod waker;
-mod yield_now;
 
 #[cfg(all(test, loom))]
 mod models;
@@ -42,7 +40,6 @@ pub use self::id::Id;
 pub use self::join::{AbortHandle, JoinHandle};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::owned::Owned;
-pub use self::yield_now::yield_now;
 
 /// Where the `Runnable`s of a task go.
 ///
@@ -78,6 +75,11 @@ pub(crate) struct Runnable(NonNull<Header>);
 unsafe impl Send for Runnable {}
 
 impl Runnable {
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: a task that has a `Runnable` is alive.
+        unsafe { self.0.as_ref() }
+    }
+
     /// Polls the task once and does what follows from the result.
     #[inline]
     pub(crate) fn run(self) {

@@ -116,6 +116,19 @@ impl Drop for Value {
     }
 }
 
+/// Wakes its task and is pending, the first time.
+async fn wake_and_wait_once() {
+    let mut woken = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut woken, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 fn poll<T>(handle: &mut JoinHandle<T>) -> Poll<Result<T, JoinError>> {
     Pin::new(handle).poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -389,7 +402,7 @@ fn dropped_handle_detaches() {
     let dropped = Dropped::quietly();
     let value = dropped.value();
     let (queue, task, mut handle) = task(async move {
-        super::yield_now().await;
+        wake_and_wait_once().await;
         drop(value);
     });
     task.run();

@@ -2,7 +2,12 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
-use mini_rt_runtime::{runtime, task};
+use mini_rt_runtime::runtime;
+
+mod task {
+    pub use mini_rt_runtime::task::*;
+    pub use mini_rt_runtime::yield_now;
+}
 
 #[path = "../../../tests/support/kinds.rs"]
 pub mod kinds;

@@ -1,6 +1,9 @@
 //! Cores change hands and none is lost.
 
+use std::panic::Location;
+
 use super::super::root::Root;
+use super::super::worker::Holder;
 use super::*;
 
 /// Runs a task to its end on the only core, and finds the core at rest afterwards.
@@ -167,8 +170,12 @@ fn an_idle_worker_hands_its_core_over() {
             false
         }
 
-        fn gives_way(&self) -> bool {
-            false
+        fn location(&self) -> &'static Location<'static> {
+            Location::caller()
+        }
+
+        fn holder(&self) -> Holder {
+            Holder::Caller
         }
     }
 

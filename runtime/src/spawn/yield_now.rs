@@ -4,7 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Lets other tasks run: the current one goes behind all that is ready on its core.
+use crate::scheduler::context;
+
+/// Lets others have their turn: the current task goes behind all that is ready on its core, and before it
+/// runs again the core looks at its sockets and at what other threads have woken.
 ///
 /// # Examples
 ///
@@ -12,7 +15,7 @@ use std::task::{Context, Poll};
 /// mini_rt_runtime::block_on(async {
 ///     for _ in 0..10 {
 ///         // … a piece of a long computation …
-///         mini_rt_runtime::task::yield_now().await;
+///         mini_rt_runtime::yield_now().await;
 ///     }
 /// });
 /// ```
@@ -32,6 +35,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
+        context::hasten_look();
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -1,0 +1,125 @@
+//! What a core lets others know of itself.
+//!
+//! Only the core's holder writes here, so a counter costs a load and a store. Nothing is ordered by these
+//! words and nobody's progress rests on one: they are for metrics, for dumps, and for siblings who want
+//! to know whether the core is stuck. Hence they are relaxed, and std's also in models.
+
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+use super::pace;
+use crate::task::Header;
+
+/// On cache lines of its own, which siblings seldom look at.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Activity {
+    /// Polls of tasks and roots, begun.
+    pub(super) polls: Counter,
+    /// The task polled last, and where it was spawned; for a root 0, and where `block_on` was called.
+    task: AtomicU64,
+    spawned_at: AtomicPtr<Location<'static>>,
+    /// After how many ticks the holder reads the clock next.
+    pub(super) next_reading: AtomicU32,
+    /// When the reactor was turned last, or was found to have nothing registered; by the runtime's clock.
+    pub(super) turned_at: AtomicU64,
+    pub(crate) turns: Counter,
+    pub(crate) events: Counter,
+    pub(crate) parks: Counter,
+    pub(crate) steals: Counter,
+    pub(crate) rescues: Counter,
+    pub(crate) forced_yields: Counter,
+    /// Nanoseconds between sleeps.
+    pub(crate) busy: Counter,
+}
+
+/// A number that only one thread at a time changes.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+/// A poll, as a sibling sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Poll {
+    /// Its number on its core.
+    pub(super) number: u64,
+    pub(super) task: u64,
+    pub(super) spawned_at: Option<&'static Location<'static>>,
+}
+
+impl Counter {
+    #[inline]
+    pub(super) fn add(&self, count: u64) {
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self {
+            polls: Counter::default(),
+            task: AtomicU64::new(0),
+            spawned_at: AtomicPtr::new(ptr::null_mut()),
+            next_reading: AtomicU32::new(pace::FIRST_READING),
+            turned_at: AtomicU64::new(0),
+            turns: Counter::default(),
+            events: Counter::default(),
+            parks: Counter::default(),
+            steals: Counter::default(),
+            rescues: Counter::default(),
+            forced_yields: Counter::default(),
+            busy: Counter::default(),
+        }
+    }
+
+    /// Notes that a task is about to be polled.
+    ///
+    /// *Ordering:* the number is stored last and with release, so that who reads it with acquire sees this
+    /// task or a later one.
+    #[inline]
+    pub(super) fn begin_poll(&self, task: &Header) {
+        self.task.store(task.id().as_u64(), Relaxed);
+        let spawned_at = ptr::from_ref(task.origin().location).cast_mut();
+        self.spawned_at.store(spawned_at, Relaxed);
+        self.polls
+            .0
+            .store(self.polls.get().wrapping_add(1), Release);
+    }
+
+    /// Notes that a root is about to be polled.
+    pub(super) fn begin_root(&self, location: &'static Location<'static>) {
+        self.task.store(0, Relaxed);
+        self.spawned_at
+            .store(ptr::from_ref(location).cast_mut(), Relaxed);
+        self.polls
+            .0
+            .store(self.polls.get().wrapping_add(1), Release);
+    }
+
+    /// Asks the holder to look at the outside after its current poll. It may not hear of it.
+    pub(super) fn ask_for_look(&self) {
+        self.next_reading.store(0, Relaxed);
+    }
+
+    /// The poll that was begun last; `None` if another begins at this very moment.
+    pub(super) fn poll(&self) -> Option<Poll> {
+        let number = self.polls.0.load(Acquire);
+        let task = self.task.load(Acquire);
+        // SAFETY: what is stored is null or comes from a `&'static Location`.
+        let spawned_at = unsafe { self.spawned_at.load(Acquire).as_ref() };
+        let same = self.polls.get() == number;
+        same.then_some(Poll {
+            number,
+            task,
+            spawned_at,
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! Rescue: a worker whose task blocks delays nobody but that task.
+//!
+//! With a reactor and a queue per core, what waits for a blocked core would wait while others are idle. So
+//! whoever passes by, falling asleep or at a look outside, and finds that nobody has looked for
+//! [`PERIOD`], looks after the siblings: one that is not idle and has not turned its reactor for
+//! [`OVERDUE`] is helped. Its reactor is turned, half of its ring is stolen, and the task in its LIFO slot
+//! is taken. From then on the helper's own poller watches the stuck one's, so that later events come at once.
+//!
+//! Somebody must pass by. While any core is busy, up to [`KEEPERS`] of the idle ones keep the *watch*: they
+//! sleep with a time-out. Two, so that one can go to work and the watch needs not be handed on at each
+//! event. After [`QUIET`] periods in which all cores were idle a keeper sleeps for good; an idle runtime makes no system
+//! call. So a core that begins to work while nobody keeps the watch wakes a sibling, who will.
+//!
+//! What always holds: while a core is not idle and another is, somebody keeps the watch, or a sibling is
+//! awake and will pass by. Who gives up the watch takes itself off the count and *then* looks whether all
+//! are idle; who begins to work takes its idle bit and *then* looks at the count. All of that is
+//! sequentially consistent, so one sees the other.
+//!
+//! Nothing here is needed for a task to run: it is all about how soon. A thread of its own, which would
+//! never be busy, was rejected: it would wake an idle program, and be one context switch further away.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Shared;
+use super::activity::Poll;
+use super::hooks::BlockedTask;
+use super::pace::Moment;
+use super::worker::Worker;
+use crate::contain::contain;
+use crate::sync::Mutex;
+use crate::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+use crate::task::Id;
+
+/// Nanoseconds between looks.
+const PERIOD: Moment = 2_000_000;
+/// A core that has not turned its reactor for so many nanoseconds is helped.
+const OVERDUE: Moment = 1_500_000;
+/// How many sleeping cores keep the watch.
+const KEEPERS: usize = 2;
+/// Periods without work after which a keeper sleeps for good.
+const QUIET: u8 = 50;
+/// Polls that take so many nanoseconds are remembered.
+const BLOCKED: Moment = 5_000_000;
+/// How many of them.
+const REMEMBERED: usize = 16;
+
+/// Who passes by, and what was seen.
+pub(super) struct Watch {
+    keepers: AtomicUsize,
+    /// When the next look is due. Std's, and relaxed: a look too many does no harm.
+    next_look: std::sync::atomic::AtomicU64,
+    blocked: Mutex<Blocked>,
+}
+
+/// The polls that have blocked their core.
+#[derive(Default)]
+struct Blocked {
+    count: u64,
+    last: VecDeque<BlockedTask>,
+}
+
+/// A poll that was found to be blocking its core.
+pub(super) struct Sighting {
+    poll: Poll,
+    /// When the core turned its reactor last, before that poll.
+    since: Moment,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self {
+            keepers: AtomicUsize::new(0),
+            next_look: std::sync::atomic::AtomicU64::new(0),
+            blocked: Mutex::new(Blocked::default()),
+        }
+    }
+
+    /// Joins the watch, if it is not complete.
+    fn join(&self) -> bool {
+        let join = |keepers| (keepers < KEEPERS).then_some(keepers + 1);
+        self.keepers.fetch_update(SeqCst, SeqCst, join).is_ok()
+    }
+
+    /// Gives up the watch. What must not be overlooked has to be looked at after this.
+    fn leave(&self) {
+        self.keepers.fetch_sub(1, SeqCst);
+    }
+
+    fn is_kept(&self) -> bool {
+        self.keepers.load(SeqCst) > 0
+    }
+
+    /// Whether a look is due. If so, the caller is to take it.
+    fn is_due(&self, now: Moment) -> bool {
+        let due = now >= self.next_look.load(Relaxed);
+        if due {
+            self.next_look.store(now + PERIOD, Relaxed);
+        }
+        due
+    }
+
+    fn remember(&self, task: BlockedTask) {
+        let mut blocked = self.blocked.lock();
+        blocked.count += 1;
+        if blocked.last.len() == REMEMBERED {
+            blocked.last.pop_front();
+        }
+        blocked.last.push_back(task);
+    }
+
+    /// How many polls have blocked their core, and the last of them.
+    pub(super) fn blocked(&self) -> (u64, Vec<BlockedTask>) {
+        let blocked = self.blocked.lock();
+        (blocked.count, blocked.last.iter().cloned().collect())
+    }
+
+    fn until_next_look(&self, now: Moment) -> Duration {
+        let next = self.next_look.load(Relaxed);
+        Duration::from_nanos(next.saturating_sub(now).min(PERIOD))
+    }
+}
+
+impl Shared {
+    /// Whether a core is busy and has not looked outside for long.
+    fn is_overdue(&self, core: usize, now: Moment) -> bool {
+        let turned_at = self.cores[core].activity.turned_at.load(Relaxed);
+        now.saturating_sub(turned_at) >= OVERDUE
+            && !self.idle.is_idle(core)
+            && !self.cores[core].dormant.load(SeqCst)
+    }
+
+    /// Notes which poll blocks a core, so that the core can report it when that is over.
+    fn note_blocked(&self, core: usize) {
+        let activity = &self.cores[core].activity;
+        let Some(poll) = activity.poll() else {
+            return;
+        };
+        let mut sighting = self.cores[core].sighting.lock();
+        if sighting
+            .as_ref()
+            .is_none_or(|known| known.poll.number != poll.number)
+        {
+            let since = activity.turned_at.load(Relaxed);
+            *sighting = Some(Sighting { poll, since });
+        }
+        activity.ask_for_look();
+    }
+}
+
+impl Worker {
+    /// Wakes a sibling to keep the watch, if nobody does. For a core that begins to work, after it has
+    /// taken its idle bit.
+    pub(super) fn ensure_watch(&self) {
+        if self.shared.cores.len() > 1 && !self.shared.watch.is_kept() {
+            self.shared.wake_searcher();
+        }
+    }
+
+    /// Sleeps in the reactor until something happens; keeps the watch meanwhile, if it is not complete.
+    pub(super) fn sleep(&self) {
+        let shared = &*self.shared;
+        let mut quiet = 0;
+        loop {
+            let keeps_watch = shared.cores.len() > 1 && quiet < QUIET && shared.watch.join();
+            let timeout = keeps_watch.then(|| shared.watch.until_next_look(self.last_reading()));
+            let turned = self.turn(timeout);
+            if !keeps_watch {
+                return;
+            }
+            shared.watch.leave();
+            if turned.events > 0 || !turned.siblings.is_empty() || !self.is_undisturbed() {
+                return;
+            }
+            quiet = if shared.idle.all() { quiet + 1 } else { 0 };
+            if self.look_after_siblings(self.last_reading()) {
+                return;
+            }
+        }
+    }
+
+    /// Helps siblings who need it, if it is time to look; true if that has brought tasks.
+    pub(super) fn look_after_siblings(&self, now: Moment) -> bool {
+        let shared = &*self.shared;
+        if shared.cores.len() == 1 || !shared.watch.is_due(now) {
+            return false;
+        }
+        self.unwatch(|core| !shared.is_overdue(core, now));
+        let mut found = false;
+        for core in (0..shared.cores.len()).filter(|&core| core != self.core_index()) {
+            found |= shared.is_overdue(core, now) && self.rescue(core);
+        }
+        found
+    }
+
+    /// Takes over what waits for a core; true if that has brought tasks.
+    pub(super) fn rescue(&self, stuck: usize) -> bool {
+        let shared = &*self.shared;
+        // Somebody who turns the reactor is not stuck.
+        let Some(events) = self.keep_core(|| shared.reactors.help(stuck)) else {
+            return false;
+        };
+        let stolen = shared.cores[stuck].ring.steal_into(self.ring());
+        let next = shared.cores[stuck].take_next();
+        let found = events > 0 || stolen.is_some() || next.is_some();
+        let tasks = stolen.into_iter().chain(next);
+        tasks.for_each(|task| self.ring().push(task, &shared.injector));
+        if found {
+            self.activity().rescues.add(1);
+        }
+        if self.watched().borrow().contains(&stuck) {
+            return found;
+        }
+        shared.note_blocked(stuck);
+        shared.reactors.watch(self.core_index(), stuck);
+        self.watched().borrow_mut().push(stuck);
+        found
+    }
+
+    /// Deals with watched siblings whose events were reported here.
+    pub(super) fn attend(&self, siblings: &[usize], now: Moment) {
+        for &sibling in siblings {
+            if self.shared.is_overdue(sibling, now) {
+                self.rescue(sibling);
+            }
+        }
+        self.unwatch(|core| siblings.contains(&core) && !self.shared.is_overdue(core, now));
+    }
+
+    /// Stops watching the siblings that have recovered.
+    fn unwatch(&self, has_recovered: impl Fn(usize) -> bool) {
+        self.watched().borrow_mut().retain(|&core| {
+            let recovered = has_recovered(core);
+            if recovered {
+                self.shared.reactors.forget(self.core_index(), core);
+            }
+            !recovered
+        });
+    }
+
+    /// Reports the poll before, if a sibling has found that it blocked this core.
+    pub(super) fn report_blocked(&self, now: Moment) {
+        let remote = self.remote();
+        let Some(Sighting { poll, since }) = remote.sighting.lock().take() else {
+            return;
+        };
+        let took = now.saturating_sub(since);
+        let (false, Some(spawned_at)) = (took < BLOCKED, poll.spawned_at) else {
+            return;
+        };
+        if remote.activity.polls.get() != poll.number {
+            // The end of that poll was not noticed in time.
+            return;
+        }
+        let task = BlockedTask {
+            id: Id::from_u64(poll.task),
+            spawned_at,
+            worker: self.core_index(),
+            duration: Duration::from_nanos(took),
+        };
+        if let Some((threshold, hook)) = &self.shared.hooks.blocked {
+            if task.duration >= *threshold {
+                self.keep_core(|| contain(|| hook(&task)));
+            }
+        }
+        self.shared.watch.remember(task);
+    }
+}
