@@ -1,0 +1,304 @@
+//! A worker whose task blocks delays nobody but that task.
+//!
+//! No clock decides these tests: a task blocks its thread until the others have got on. If they do not,
+//! nothing ends, and the watchdog says so.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use mini_rt::prelude::*;
+use mini_rt::runtime::{Builder, Runtime};
+use mini_rt::task::yield_now;
+
+use support::sockets::{echo, stream_and_peer};
+use support::tasks::{Mailbox, on_thread};
+use support::watchdog::Watchdog;
+
+/// Counts what has got on. A thread can block until that was enough.
+#[derive(Clone, Default)]
+struct Progress(Arc<(Mutex<usize>, Condvar)>);
+
+impl Progress {
+    fn add(&self) {
+        *self.0.0.lock().unwrap() += 1;
+        self.0.1.notify_all();
+    }
+
+    /// Blocks the thread.
+    fn wait_for(&self, enough: usize) {
+        let count = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(count, |count| *count < enough).unwrap());
+    }
+}
+
+fn runtime(workers: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).build().expect("a runtime")
+}
+
+/// Runs a scenario on runtimes with two workers and more.
+fn on_several_workers(test: &str, scenario: impl AsyncFn(usize)) {
+    for workers in [2, 4] {
+        let _watchdog = Watchdog::seconds(format!("{test} with {workers} workers"), 60);
+        runtime(workers).block_on(scenario(workers));
+    }
+}
+
+/// Asks an echoing peer again and again and counts the answers.
+fn ask_on(mut peer: TcpStream, rounds: usize, answers: &Progress) {
+    let mut answer = [0; 16];
+    for round in 0..rounds {
+        let question = [round as u8; 16];
+        peer.write_all(&question).unwrap();
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, question);
+        answers.add();
+    }
+}
+
+#[test]
+fn a_handler_that_blocks_delays_no_other_connection() {
+    const CLIENTS: usize = 16;
+    const ROUNDS: usize = 20;
+    on_several_workers("a handler that blocks", async |_| {
+        let answers = Progress::default();
+        let (mut stream, mut peer) = stream_and_peer();
+        let to_wait = answers.clone();
+        let blocking = mini_rt::spawn(async move {
+            stream.read_exact(&mut [0; 1]).await.unwrap();
+            to_wait.wait_for(CLIENTS * ROUNDS);
+        });
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let (stream, mut peer) = stream_and_peer();
+                let echo = mini_rt::spawn(echo(stream));
+                let answers = answers.clone();
+                // Registered before the other blocks.
+                peer.write_all(&[1]).unwrap();
+                peer.read_exact(&mut [0; 1]).unwrap();
+                (echo, peer, answers)
+            })
+            .collect();
+        on_thread(move || peer.write_all(&[1]).unwrap()).await;
+        let threads: Vec<_> = clients
+            .into_iter()
+            .map(|(echo, peer, answers)| {
+                thread::spawn(move || ask_on(peer, ROUNDS, &answers));
+                echo
+            })
+            .collect();
+        blocking.await.unwrap();
+        for echo in threads {
+            assert_eq!(echo.await.unwrap().unwrap(), 1 + 16 * ROUNDS);
+        }
+    });
+}
+
+#[test]
+fn what_a_blocking_task_has_spawned_runs_elsewhere() {
+    const TASKS: usize = 50;
+    on_several_workers("spawned by the blocking task", async |_| {
+        let ran = Progress::default();
+        let blocking = mini_rt::spawn(async move {
+            for _ in 0..TASKS {
+                let ran = ran.clone();
+                drop(mini_rt::spawn(async move { ran.add() }));
+            }
+            ran.wait_for(TASKS);
+        });
+        blocking.await.unwrap();
+    });
+}
+
+#[test]
+fn a_lone_task_woken_just_before_the_blocking_is_not_left_in_its_slot() {
+    on_several_workers("woken before the blocking", async |_| {
+        let ran = Progress::default();
+        let mailbox = Arc::new(Mailbox::new());
+        let waiting = mini_rt::spawn({
+            let (mailbox, ran) = (mailbox.clone(), ran.clone());
+            async move {
+                mailbox.take().await;
+                ran.add();
+            }
+        });
+        let blocking = mini_rt::spawn(async move {
+            while mailbox.waker().is_none() {
+                yield_now().await;
+            }
+            mailbox.put(());
+            ran.wait_for(1);
+        });
+        blocking.await.unwrap();
+        waiting.await.unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_blocks_in_its_first_poll_delays_nobody() {
+    on_several_workers("blocks in its first poll", async |_| {
+        let ran = Progress::default();
+        let first = mini_rt::spawn({
+            let ran = ran.clone();
+            async move { ran.wait_for(1) }
+        });
+        let second = mini_rt::spawn(async move { ran.add() });
+        first.await.unwrap();
+        second.await.unwrap();
+    });
+}
+
+#[test]
+fn the_future_of_block_on_may_block_its_core() {
+    on_several_workers("a root that blocks", async |_| {
+        let answers = Progress::default();
+        let (stream, peer) = stream_and_peer();
+        let echo = mini_rt::spawn(echo(stream));
+        let client = thread::spawn({
+            let answers = answers.clone();
+            move || ask_on(peer, 10, &answers)
+        });
+        let ran = Progress::default();
+        for _ in 0..10 {
+            let ran = ran.clone();
+            drop(mini_rt::spawn(async move { ran.add() }));
+        }
+        ran.wait_for(10);
+        answers.wait_for(10);
+        client.join().unwrap();
+        echo.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn one_worker_that_is_not_blocked_is_enough() {
+    on_several_workers("all but one blocked", async |workers| {
+        let answers = Progress::default();
+        let (stream, peer) = stream_and_peer();
+        let echo = mini_rt::spawn(echo(stream));
+        let blocked = Progress::default();
+        let blocking: Vec<_> = (1..workers)
+            .map(|_| {
+                let (answers, blocked) = (answers.clone(), blocked.clone());
+                mini_rt::spawn(async move {
+                    blocked.add();
+                    answers.wait_for(100);
+                })
+            })
+            .collect();
+        let client = {
+            let answers = answers.clone();
+            on_thread(move || {
+                blocked.wait_for(workers - 1);
+                ask_on(peer, 100, &answers);
+            })
+        };
+        client.await;
+        for task in blocking {
+            task.await.unwrap();
+        }
+        echo.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_busy_sibling_helps_as_well() {
+    on_several_workers("a busy sibling", async |workers| {
+        let answers = Progress::default();
+        let busy: Vec<_> = (1..workers)
+            .map(|_| {
+                mini_rt::spawn(async {
+                    loop {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let (stream, mut peer) = stream_and_peer();
+        let (sender, receiver) = mpsc::channel();
+        // The connection is registered with the core that is going to be blocked.
+        let blocking = mini_rt::spawn({
+            let answers = answers.clone();
+            async move {
+                let echo = mini_rt::spawn(echo(stream));
+                receiver.recv().unwrap();
+                answers.wait_for(20);
+                echo
+            }
+        });
+        let client = on_thread(move || {
+            sender.send(()).unwrap();
+            peer.write_all(&[1]).unwrap();
+            peer.read_exact(&mut [0; 1]).unwrap();
+            ask_on(peer, 20, &answers);
+        });
+        client.await;
+        blocking.await.unwrap().await.unwrap().unwrap();
+        busy.iter().for_each(|task| task.abort());
+    });
+}
+
+#[test]
+fn a_source_registered_from_outside_with_a_blocked_core_is_heard() {
+    on_several_workers("registered from outside", async |workers| {
+        let heard = Progress::default();
+        let blocked = Progress::default();
+        let blocking: Vec<_> = (1..workers)
+            .map(|_| {
+                let (heard, blocked) = (heard.clone(), blocked.clone());
+                mini_rt::spawn(async move {
+                    blocked.add();
+                    heard.wait_for(8);
+                })
+            })
+            .collect();
+        let handle = mini_rt::runtime::Handle::current();
+        let client = on_thread(move || {
+            blocked.wait_for(workers - 1);
+            let _guard = handle.enter();
+            for _ in 0..8 {
+                let (mut stream, mut peer) = stream_and_peer();
+                let read = thread::spawn(move || {
+                    support::tasks::park_on(async {
+                        stream.read_exact(&mut [0; 1]).await.unwrap();
+                    });
+                });
+                peer.write_all(&[1]).unwrap();
+                read.join().unwrap();
+                heard.add();
+            }
+        });
+        client.await;
+        for task in blocking {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_blocked_core_that_goes_on_is_not_disturbed() {
+    on_several_workers("again and again", async |_| {
+        let (stream, mut peer) = stream_and_peer();
+        let echo = mini_rt::spawn(echo(stream));
+        for _ in 0..10 {
+            let answers = Progress::default();
+            let blocking = mini_rt::spawn({
+                let answers = answers.clone();
+                async move { answers.wait_for(5) }
+            });
+            peer = on_thread(move || {
+                ask_on(peer.try_clone().unwrap(), 5, &answers);
+                peer
+            })
+            .await;
+            blocking.await.unwrap();
+        }
+        drop(peer);
+        assert_eq!(echo.await.unwrap().unwrap(), 10 * 5 * 16);
+    });
+}
