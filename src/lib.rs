@@ -41,6 +41,8 @@ pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking};
 /// Tasks and their handles.
 pub mod task {
     #[doc(inline)]
+    pub use mini_rt_runtime::coop;
+    #[doc(inline)]
     pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle};
     #[doc(inline)]
     pub use mini_rt_runtime::{TaskBuilder as Builder, block_in_place, spawn, spawn_blocking, yield_now};

@@ -2,20 +2,23 @@
 
 mod support;
 
-use std::future::ready;
+use std::future::{poll_fn, ready};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use mini_rt::net::AsyncTcpStream;
 use mini_rt::prelude::*;
-use mini_rt::task::yield_now;
+use mini_rt::task::coop::{consume_budget, cooperative};
+use mini_rt::task::{JoinHandle, yield_now};
 
 use support::kinds::Kind;
-use support::sockets::stream_and_peer;
+use support::sockets::{connect, listen, stream_and_peer};
 use support::tasks::{on_thread, until};
 use support::watchdog::Watchdog;
 
@@ -39,26 +42,45 @@ impl Counter {
     }
 }
 
+/// A task that gives way to others all the time, and measures how much they do before it has its turn again.
+struct Modest {
+    over: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
+}
+
+impl Modest {
+    fn spawn(done: Counter) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
+        let task = mini_rt::spawn(async move {
+            let mut most = 0;
+            while !is_over.load(SeqCst) {
+                let before = done.get();
+                yield_now().await;
+                most = most.max(done.get() - before);
+            }
+            most
+        });
+        Self { over, task }
+    }
+
+    /// The operations between two of its turns, at most.
+    async fn most(self) -> usize {
+        self.over.store(true, SeqCst);
+        self.task.await.unwrap()
+    }
+}
+
 /// Runs a greedy task and a modest one on one core. Returns how many operations of the greedy one lay
 /// between two turns of the modest one, at most.
 async fn most_between_turns<F>(greedy: impl FnOnce(Counter) -> F) -> usize
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (done, over) = (Counter::default(), Arc::new(AtomicBool::new(false)));
-    let (seen, is_over) = (done.clone(), over.clone());
-    let modest = mini_rt::spawn(async move {
-        let mut most = 0;
-        while !is_over.load(SeqCst) {
-            let before = seen.get();
-            yield_now().await;
-            most = most.max(seen.get() - before);
-        }
-        most
-    });
+    let done = Counter::default();
+    let modest = Modest::spawn(done.clone());
     mini_rt::spawn(greedy(done)).await.unwrap();
-    over.store(true, SeqCst);
-    modest.await.unwrap()
+    modest.most().await
 }
 
 /// Checks that a task whose operations are always ready spends its budget, and no more.
@@ -151,6 +173,132 @@ fn a_task_that_takes_outputs_that_are_ready_leaves_others_their_turn() {
             }
         })
         .await
+    });
+}
+
+#[test]
+fn a_task_that_takes_what_a_channel_always_has_leaves_others_their_turn() {
+    assert_keeps_budget("receiving", async || {
+        let (sender, receiver) = async_channel::unbounded();
+        (0..OPERATIONS).for_each(|n| sender.try_send(n).unwrap());
+        most_between_turns(|done| async move {
+            for _ in 0..OPERATIONS {
+                cooperative(receiver.recv()).await.unwrap();
+                done.add_one();
+            }
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_task_that_accepts_connections_that_are_always_there_leaves_others_their_turn() {
+    const CONNECTIONS: usize = 2 * BUDGET;
+    assert_keeps_budget("accepting", async || {
+        let (listener, addr) = listen().await;
+        let clients: Vec<_> = (0..CONNECTIONS).map(|_| connect(addr)).collect();
+        most_between_turns(|done| async move {
+            for _ in clients {
+                listener.accept().await.unwrap();
+                done.add_one();
+            }
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_task_of_many_futures_that_are_always_ready_leaves_others_their_turn() {
+    assert_keeps_budget("many futures", async || {
+        most_between_turns(|done| async move {
+            let futures = (0..500).map(|_| async {
+                for _ in 0..OPERATIONS / 500 {
+                    consume_budget().await;
+                    done.add_one();
+                }
+            });
+            join_all(futures).await;
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_root_that_always_has_something_to_do_leaves_tasks_their_turn() {
+    assert_keeps_budget("the root", async || {
+        let done = Counter::default();
+        let modest = Modest::spawn(done.clone());
+        for _ in 0..OPERATIONS {
+            consume_budget().await;
+            done.add_one();
+        }
+        modest.most().await
+    });
+}
+
+#[test]
+fn tasks_that_always_have_something_to_do_leave_the_root_its_turn() {
+    assert_keeps_budget("tasks beside the root", async || {
+        let (done, over) = (Counter::default(), Arc::new(AtomicBool::new(false)));
+        let (doing, is_over) = (done.clone(), over.clone());
+        let greedy = mini_rt::spawn(async move {
+            while !is_over.load(SeqCst) {
+                consume_budget().await;
+                doing.add_one();
+            }
+        });
+        let mut most = 0;
+        for _ in 0..OPERATIONS / BUDGET {
+            let before = done.get();
+            yield_now().await;
+            most = most.max(done.get() - before);
+        }
+        over.store(true, SeqCst);
+        greedy.await.unwrap();
+        most
+    });
+}
+
+/// Checks that a task which is always woken has one turn, and then the other has its own.
+fn assert_takes_turns<F>(what: &str, greedy: impl Fn(Counter) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    for kind in ONE_CORE {
+        let _watchdog = Watchdog::seconds(format!("{what} on {kind:?}"), 60);
+        let most = kind.build().block_on(most_between_turns(&greedy));
+        assert!(
+            (1..=2).contains(&most),
+            "{what}: {most} turns in a row on {kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_task_that_yields_for_ever_takes_turns_with_others() {
+    assert_takes_turns("yielding", |done| async move {
+        for _ in 0..OPERATIONS {
+            done.add_one();
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_task_that_wakes_itself_for_ever_takes_turns_with_others() {
+    assert_takes_turns("waking itself", |done| {
+        poll_fn(move |cx| {
+            done.add_one();
+            if done.get() == OPERATIONS {
+                return Poll::Ready(());
+            }
+            // More than once, and in each way.
+            let waker = cx.waker().clone();
+            waker.wake_by_ref();
+            waker.wake();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
     });
 }
 

@@ -16,12 +16,12 @@
 //! | 4 | `runtime` | building, entering and ending a runtime |
 //! | 5 | `io`, `spawn` | what users call |
 //!
-//! Beside them stand `sync`, the primitives that models replace, `coop`, the budget of a poll, and
+//! Beside them stand `sync`, the primitives that models replace, [`coop`], the budget of a poll, and
 //! `contain`, which keeps foreign panics out.
 
 mod blocking;
 mod contain;
-mod coop;
+pub mod coop;
 pub mod io;
 mod queue;
 mod reactor;

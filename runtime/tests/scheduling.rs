@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use mini_rt_runtime::yield_now;
 use mini_rt_runtime::runtime::Handle;
-use mini_rt_runtime::spawn;
 use mini_rt_runtime::task::JoinHandle;
+use mini_rt_runtime::{spawn, yield_now};
 
 use support::kinds::{Kind, on_every_kind};
 use support::tasks::{Mailbox, block_until, park_on, until};
@@ -21,6 +20,26 @@ async fn join_all<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
         outputs.push(task.await.unwrap());
     }
     outputs
+}
+
+/// Two tasks that wake each other, and call `turn` at each of their turns until that says false.
+fn ping_pong(turn: impl Fn() -> bool + Clone + Send + 'static) -> [JoinHandle<()>; 2] {
+    let (ping, pong) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
+    let (asks, answers, asking) = (ping.clone(), pong.clone(), turn.clone());
+    let asker = spawn(async move {
+        while asking() {
+            asks.put(Some(()));
+            answers.take().await;
+        }
+        asks.put(None);
+    });
+    let answerer = spawn(async move {
+        while ping.take().await.is_some() {
+            turn();
+            pong.put(());
+        }
+    });
+    [asker, answerer]
 }
 
 async fn yield_times(times: usize) -> usize {
@@ -156,52 +175,89 @@ fn tasks_behind_one_that_blocks_its_worker_are_stolen() {
     }
 }
 
-#[test]
-fn two_tasks_that_wake_each_other_do_not_starve_a_third() {
-    for kind in [Kind::CurrentThread, Kind::MultiThread(1)] {
-        let _watchdog = Watchdog::seconds(format!("a third task on {kind:?}"), 30);
-        let (rounds, most_between) = kind.build().block_on(async {
-            let (ping, pong) = (Arc::new(Mailbox::new()), Arc::new(Mailbox::new()));
-            let (rounds, over) = (
-                Arc::new(AtomicUsize::new(0)),
-                Arc::new(AtomicBool::new(false)),
-            );
-            let (asks, asked) = ((ping.clone(), pong.clone()), rounds.clone());
-            let is_over = over.clone();
-            let asker = spawn(async move {
-                while !is_over.load(SeqCst) {
-                    asks.0.put(Some(()));
-                    asks.1.take().await;
-                    asked.fetch_add(1, SeqCst);
-                }
-                asks.0.put(None);
-            });
-            let answerer = spawn(async move {
-                while ping.take().await.is_some() {
-                    pong.put(());
-                }
-            });
-            let counter = rounds.clone();
-            let third = spawn(async move {
-                let mut most_between = 0;
-                for _ in 0..100 {
-                    let before = counter.load(SeqCst);
-                    yield_now().await;
-                    most_between = most_between.max(counter.load(SeqCst) - before);
-                }
-                most_between
-            });
-            let most_between = third.await.unwrap();
-            over.store(true, SeqCst);
-            join_all([asker, answerer]).await;
-            (rounds.load(SeqCst), most_between)
-        });
-        assert!(rounds > 0);
-        assert!(
-            most_between <= 8,
-            "{most_between} rounds between two turns on {kind:?}"
-        );
+/// Counts the turns of busy tasks for as long as another measures.
+#[derive(Default)]
+struct Turns {
+    count: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Turns {
+    /// Counts a turn; true if there is to be another.
+    fn add_one(&self) -> bool {
+        self.count.fetch_add(1, SeqCst);
+        !self.over.load(SeqCst)
     }
+
+    /// Gives way a hundred times, and tells how many turns of others came in between, at most.
+    async fn most_between(&self) -> usize {
+        let mut most = 0;
+        for _ in 0..100 {
+            let before = self.count.load(SeqCst);
+            yield_now().await;
+            most = most.max(self.count.load(SeqCst) - before);
+        }
+        most
+    }
+}
+
+/// Runs tasks that wake each other, of which so many are ready at once, and one more that yields. On one
+/// core each of them from the ring, and three that were woken last, have their turn before it; and at first
+/// each has one more.
+fn assert_leave_turns(
+    what: &str,
+    at_once: usize,
+    busy: impl Fn(&Arc<Turns>) -> Vec<JoinHandle<()>>,
+) {
+    on_every_kind(what, 60, |kind| {
+        let turns = Arc::new(Turns::default());
+        let most = kind.build().block_on(async {
+            let busy = busy(&turns);
+            let measured = turns.clone();
+            let yields = spawn(async move { measured.most_between().await });
+            let most = yields.await.unwrap();
+            turns.over.store(true, SeqCst);
+            join_all(busy).await;
+            most
+        });
+        assert!(turns.count.load(SeqCst) > 0);
+        assert!(
+            most <= 5 * at_once + 3 || kind.cores() > 1,
+            "{what}: {most} turns of others in a row on {kind:?}"
+        );
+    });
+}
+
+#[test]
+fn tasks_that_wake_each_other_do_not_starve_another() {
+    for pairs in [1, 100] {
+        let what = format!("{pairs} pairs that wake each other");
+        assert_leave_turns(&what, pairs, |turns| {
+            let pair = |_| {
+                let turns = turns.clone();
+                ping_pong(move || turns.add_one())
+            };
+            (0..pairs).flat_map(pair).collect()
+        });
+    }
+}
+
+#[test]
+fn tasks_each_of_which_spawns_the_next_do_not_starve_another() {
+    fn spawn_links(turns: Arc<Turns>, last: Arc<Mailbox<()>>) {
+        drop(spawn(async move {
+            if turns.add_one() {
+                spawn_links(turns, last);
+            } else {
+                last.put(());
+            }
+        }));
+    }
+    assert_leave_turns("each spawns the next", 1, |turns| {
+        let last = Arc::new(Mailbox::new());
+        spawn_links(turns.clone(), last.clone());
+        vec![spawn(async move { last.take().await })]
+    });
 }
 
 #[test]

@@ -285,7 +285,7 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Waits for one direction as its poller.
     #[inline]
-    fn poll_ready(&self, cx: &Context<'_>, direction: Interest) -> Poll<io::Result<Observed>> {
+    fn poll_ready(&self, cx: &mut Context<'_>, direction: Interest) -> Poll<io::Result<Observed>> {
         assert!(
             direction == Interest::READABLE || direction == Interest::WRITABLE,
             "one direction is polled at a time; `ready` waits for both"
@@ -300,6 +300,9 @@ impl<T: AsFd> AsyncFd<T> {
         let poll =
             self.registration
                 .poll(&self.shared.reactors, self.as_raw_fd(), here, direction, cx);
+        if poll.is_ready() {
+            progress.made_progress();
+        }
         self.after_wait(here);
         poll
     }
@@ -307,7 +310,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// Waits as one of many; `waiter` is the waiter's entry from call to call.
     pub(super) fn wait(
         &self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         interest: Interest,
         waiter: &mut Option<WaiterId>,
     ) -> Poll<io::Result<Observed>> {

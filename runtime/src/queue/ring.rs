@@ -46,7 +46,7 @@ pub(crate) struct Ring<T> {
     /// `steal` in the high half, `real` in the low one.
     head: AtomicU64,
     tail: AtomicU32,
-    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    slots: Box<[UnsafeCell<MaybeUninit<T>>; CAPACITY as usize]>,
 }
 
 /// The owner's side of a ring. There is one per ring; it moves between threads but is not shared.
@@ -98,7 +98,7 @@ impl Head {
 
 impl<T> Local<T> {
     pub(crate) fn new() -> Self {
-        let slots = (0..CAPACITY)
+        let slots: Box<[_]> = (0..CAPACITY)
             .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
             .collect();
         let empty = Head {
@@ -108,7 +108,10 @@ impl<T> Local<T> {
         let ring = Ring {
             head: AtomicU64::new(empty.pack()),
             tail: AtomicU32::new(START),
-            slots,
+            slots: slots
+                .try_into()
+                .ok()
+                .expect("as many as there are positions"),
         };
         Self {
             ring: Arc::new(ring),

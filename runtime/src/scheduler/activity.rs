@@ -8,18 +8,21 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed},
 };
 
-use super::pace;
+use super::pace::{self, Moment};
 use crate::task::Header;
 
 /// On cache lines of its own, which siblings seldom look at.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Activity {
-    /// Polls of tasks and roots, begun.
-    pub(super) polls: Counter,
+    /// Polls begun since the last look at the outside.
+    pub(super) ticks: AtomicU32,
+    /// Looks at the outside, and the polls up to the last.
+    looks: Counter,
+    polls: Counter,
     /// The task polled last, and where it was spawned; for a root 0, and where `block_on` was called.
     task: AtomicU64,
     spawned_at: AtomicPtr<Location<'static>>,
@@ -65,6 +68,8 @@ impl Counter {
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
+            ticks: AtomicU32::new(0),
+            looks: Counter::default(),
             polls: Counter::default(),
             task: AtomicU64::new(0),
             spawned_at: AtomicPtr::new(ptr::null_mut()),
@@ -80,28 +85,43 @@ impl Activity {
         }
     }
 
+    /// Counts a poll, or the attempt to find something to poll.
+    #[inline]
+    pub(super) fn tick(&self) -> u32 {
+        let ticks = self.ticks.load(Relaxed) + 1;
+        self.ticks.store(ticks, Relaxed);
+        ticks
+    }
+
+    /// Takes the last tick back: nothing was found.
+    pub(super) fn untick(&self) {
+        let ticks = self.ticks.load(Relaxed);
+        self.ticks.store(ticks.saturating_sub(1), Relaxed);
+    }
+
     /// Notes that a task is about to be polled.
-    ///
-    /// *Ordering:* the number is stored last and with release, so that who reads it with acquire sees this
-    /// task or a later one.
     #[inline]
     pub(super) fn begin_poll(&self, task: &Header) {
         self.task.store(task.id().as_u64(), Relaxed);
         let spawned_at = ptr::from_ref(task.origin().location).cast_mut();
         self.spawned_at.store(spawned_at, Relaxed);
-        self.polls
-            .0
-            .store(self.polls.get().wrapping_add(1), Release);
     }
 
     /// Notes that a root is about to be polled.
     pub(super) fn begin_root(&self, location: &'static Location<'static>) {
+        self.tick();
         self.task.store(0, Relaxed);
-        self.spawned_at
-            .store(ptr::from_ref(location).cast_mut(), Relaxed);
-        self.polls
-            .0
-            .store(self.polls.get().wrapping_add(1), Release);
+        let spawned_at = ptr::from_ref(location).cast_mut();
+        self.spawned_at.store(spawned_at, Relaxed);
+    }
+
+    /// Notes a look at the outside.
+    pub(super) fn looked(&self, now: Moment) {
+        self.polls.add(self.ticks.load(Relaxed).into());
+        self.looks.add(1);
+        self.ticks.store(0, Relaxed);
+        self.next_reading.store(pace::FIRST_READING, Relaxed);
+        self.turned_at.store(now, Relaxed);
     }
 
     /// Asks the holder to look at the outside after its current poll. It may not hear of it.
@@ -109,13 +129,23 @@ impl Activity {
         self.next_reading.store(0, Relaxed);
     }
 
-    /// The poll that was begun last; `None` if another begins at this very moment.
+    /// Polls of tasks and roots.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.get() + u64::from(self.ticks.load(Relaxed))
+    }
+
+    /// The number of the poll begun last, which the next one does not have.
+    pub(super) fn poll_number(&self) -> u64 {
+        self.looks.get() << 32 | u64::from(self.ticks.load(Relaxed))
+    }
+
+    /// The poll begun last; `None` if another begins at this very moment.
     pub(super) fn poll(&self) -> Option<Poll> {
-        let number = self.polls.0.load(Acquire);
+        let number = self.poll_number();
         let task = self.task.load(Acquire);
         // SAFETY: what is stored is null or comes from a `&'static Location`.
         let spawned_at = unsafe { self.spawned_at.load(Acquire).as_ref() };
-        let same = self.polls.get() == number;
+        let same = self.poll_number() == number;
         same.then_some(Poll {
             number,
             task,

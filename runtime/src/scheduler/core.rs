@@ -11,14 +11,18 @@ use std::sync::Arc;
 use super::activity::Activity;
 use super::pace::Pace;
 use super::rescue::Sighting;
-use crate::queue::{Local, Ring, Slot};
+use crate::queue::{Injector, Local, Ring, Slot};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 use crate::task::{Header, Owned, Runnable};
 
+/// How often in a row the LIFO slot goes before the ring.
+const MAX_STREAK: u8 = 3;
+
 /// The holder's side.
 pub(crate) struct Core {
     pub(super) index: usize,
+    pub(super) remote: Arc<Remote>,
     pub(super) ring: Local<Runnable>,
     pub(super) pace: Pace,
     /// Tasks taken from the LIFO slot in a row.
@@ -51,9 +55,9 @@ pub(crate) struct Remote {
 pub(super) struct Held(UnsafeCell<Option<Core>>);
 
 impl Core {
-    pub(super) fn new(index: usize) -> (Self, Remote) {
+    pub(super) fn new(index: usize) -> (Self, Arc<Remote>) {
         let ring = Local::new();
-        let remote = Remote {
+        let remote = Arc::new(Remote {
             ring: ring.ring(),
             next: Slot::new(),
             owned: Owned::default(),
@@ -61,9 +65,10 @@ impl Core {
             borrowed: AtomicBool::new(false),
             activity: Activity::new(),
             sighting: Mutex::new(None),
-        };
+        });
         let core = Self {
             index,
+            remote: remote.clone(),
             ring,
             pace: Pace::new(),
             streak: Cell::new(0),
@@ -72,6 +77,26 @@ impl Core {
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1)),
         };
         (core, remote)
+    }
+
+    /// Takes a task that is ready here: that of the slot, but not too often in a row, then the ring's.
+    #[inline]
+    pub(super) fn take(&self, injector: &Injector<Runnable>) -> Option<Runnable> {
+        if let Some(task) = self.remote.take_next() {
+            let streak = self.streak.get();
+            if streak < MAX_STREAK {
+                self.streak.set(streak + 1);
+                return Some(task);
+            }
+            self.ring.push(task, injector);
+        }
+        self.streak.set(0);
+        self.ring.pop()
+    }
+
+    /// Tasks that are ready here, at some moment.
+    pub(super) fn ready(&self) -> u32 {
+        self.ring.len() + u32::from(!self.remote.next.is_empty())
     }
 
     /// A number below `bound`, by xorshift.

@@ -69,7 +69,7 @@ pub(crate) struct Config {
 
 /// What all threads of a runtime share.
 pub(crate) struct Shared {
-    cores: Box<[Remote]>,
+    cores: Box<[Arc<Remote>]>,
     injector: Injector<Runnable>,
     idle: Idle,
     lending: Lending,

@@ -54,8 +54,6 @@ impl Clock {
 }
 
 pub(super) struct Pace {
-    /// Tasks since the last look at the outside.
-    ticks: Cell<u32>,
     /// After so many the outside has its turn.
     due: Cell<u32>,
 }
@@ -63,7 +61,6 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new() -> Self {
         Self {
-            ticks: Cell::new(0),
             due: Cell::new(INTERVAL),
         }
     }
@@ -71,9 +68,7 @@ impl Pace {
     /// Counts a task; true if it is time for a [`reading`](Self::read).
     #[inline]
     pub(super) fn tick(&self, activity: &Activity) -> bool {
-        let ticks = self.ticks.get() + 1;
-        self.ticks.set(ticks);
-        ticks > activity.next_reading.load(Relaxed)
+        activity.tick() > activity.next_reading.load(Relaxed)
     }
 
     /// True if the outside has its turn.
@@ -82,13 +77,13 @@ impl Pace {
         let next = (FACTOR * reading).min(self.due.get());
         activity.next_reading.store(next, Relaxed);
         let busy = now.saturating_sub(activity.turned_at.load(Relaxed));
-        self.ticks.get() > self.due.get() || reading == 0 || busy > LONG
+        activity.ticks.load(Relaxed) > self.due.get() || reading == 0 || busy > LONG
     }
 
     /// Lets the outside have its turn when `tasks` more have run, if not before.
     #[inline]
     pub(super) fn hasten(&self, activity: &Activity, tasks: u32) {
-        let due = self.ticks.get() + tasks;
+        let due = activity.ticks.load(Relaxed) + tasks;
         if due < self.due.get() {
             self.due.set(due);
             let reading = activity.next_reading.load(Relaxed);
@@ -98,10 +93,8 @@ impl Pace {
 
     /// Notes a look at the outside.
     pub(super) fn restart(&self, activity: &Activity, now: Moment) {
-        self.ticks.set(0);
         self.due.set(INTERVAL);
-        activity.next_reading.store(FIRST_READING, Relaxed);
-        activity.turned_at.store(now, Relaxed);
+        activity.looked(now);
     }
 }
 

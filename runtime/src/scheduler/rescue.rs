@@ -251,7 +251,7 @@ impl Worker {
         let (false, Some(spawned_at)) = (took < BLOCKED, poll.spawned_at) else {
             return;
         };
-        if remote.activity.polls.get() != poll.number {
+        if remote.activity.poll_number() != poll.number + 1 {
             // The end of that poll was not noticed in time.
             return;
         }

@@ -18,9 +18,6 @@ use crate::sync::atomic::{
 };
 use crate::task::Runnable;
 
-/// How often in a row the LIFO slot goes before the ring.
-const MAX_STREAK: u8 = 3;
-
 /// A thread that holds a core, or has lent it to another for the rest of a poll.
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -84,7 +81,7 @@ impl Worker {
     }
 
     pub(super) fn remote(&self) -> &Remote {
-        &self.shared.cores[self.core_index()]
+        &self.core.get().remote
     }
 
     pub(super) fn activity(&self) -> &Activity {
@@ -116,6 +113,14 @@ impl Worker {
         self.accounted.set(now);
         self.core.get().pace.restart(self.activity(), now);
         self.ensure_watch();
+        let stop = self.run_until_stopped(root);
+        if stop != Stop::Lent {
+            self.account(self.shared.clock.now());
+        }
+        stop
+    }
+
+    fn run_until_stopped(&self, root: &mut impl Root) -> Stop {
         // Tasks that go before the root because it has woken itself.
         let mut before_root = 0;
         loop {
@@ -129,24 +134,24 @@ impl Worker {
                     return Stop::Lent;
                 }
                 if root.is_woken() {
-                    before_root = self.ready_tasks();
+                    before_root = self.core.get().ready();
                 }
             }
             before_root = before_root.saturating_sub(1);
+            let core = self.core.get();
             let mut task = None;
-            if self.core.get().pace.tick(self.activity()) && self.is_outside_due() {
+            if core.pace.tick(&core.remote.activity) && self.look_outside_if_due() {
                 if self.shared.shut_down.load(SeqCst) {
                     return Stop::ShutDown;
                 }
-                self.look_outside(self.shared.clock.now());
                 task = self.take_injected();
             }
             let task = task
-                .or_else(|| self.take_local())
+                .or_else(|| core.take(&self.shared.injector))
                 .or_else(|| self.take_injected())
                 .or_else(|| self.search());
             if let Some(task) = task {
-                self.run_task(task);
+                self.run_task(core, task);
                 if self.core.is_empty() {
                     return Stop::Lent;
                 }
@@ -159,25 +164,28 @@ impl Worker {
         }
     }
 
-    /// Reads the clock; true if the outside has its turn.
-    fn is_outside_due(&self) -> bool {
+    /// Looks outside, if the clock says that it is time; true if so.
+    #[cold]
+    fn look_outside_if_due(&self) -> bool {
         let activity = self.activity();
         let now = self.shared.clock.now();
         if activity.next_reading.load(Relaxed) == 0 {
             self.report_blocked(now);
         }
-        self.core.get().pace.read(activity, now)
+        let due = self.core.get().pace.read(activity, now);
+        if due {
+            self.look_outside(now);
+        }
+        due
     }
 
-    /// Tasks in the slot and the ring.
-    fn ready_tasks(&self) -> u32 {
-        self.ring().len() + u32::from(!self.remote().next.is_empty())
-    }
-
+    /// Runs a task. The core may be lent when this returns.
     #[inline]
-    fn run_task(&self, task: Runnable) {
-        self.stop_searching();
-        self.activity().begin_poll(task.header());
+    fn run_task(&self, core: &Core, task: Runnable) {
+        if core.searching.get() {
+            self.stop_searching();
+        }
+        core.remote.activity.begin_poll(task.header());
         coop::renew();
         task.run();
     }
@@ -185,21 +193,20 @@ impl Worker {
     /// Takes a task that was woken on this thread.
     #[inline]
     pub(super) fn push(&self, task: Runnable) {
+        let core = self.core.get();
         if self.keeps_core.get() {
-            return self.ring().push(task, &self.shared.injector);
+            return core.ring.push(task, &self.shared.injector);
         }
         // A lone task in the slot wakes nobody: it runs here as soon as the current one waits.
-        if let Some(displaced) = self.remote().put_next(task) {
+        if let Some(displaced) = core.remote.put_next(task) {
             self.push_behind(displaced);
         }
     }
 
     /// Lets the outside have its turn when all that is ready here has run.
     pub(super) fn hasten_look(&self) {
-        self.core
-            .get()
-            .pace
-            .hasten(self.activity(), self.ready_tasks());
+        let core = self.core.get();
+        core.pace.hasten(&core.remote.activity, core.ready());
     }
 
     /// Puts a task behind all that is ready here.
@@ -225,20 +232,6 @@ impl Worker {
         self.shared.wake_searcher();
     }
 
-    #[inline]
-    fn take_local(&self) -> Option<Runnable> {
-        let streak = self.core.get().streak.get();
-        if let Some(task) = self.remote().take_next() {
-            if streak < MAX_STREAK {
-                self.core.get().streak.set(streak + 1);
-                return Some(task);
-            }
-            self.ring().push(task, &self.shared.injector);
-        }
-        self.core.get().streak.set(0);
-        self.ring().pop()
-    }
-
     /// Takes a task from the injector, and this core's share of the others behind it into the ring.
     fn take_injected(&self) -> Option<Runnable> {
         let injector = &self.shared.injector;
@@ -261,17 +254,18 @@ impl Worker {
         if cores.len() == 1 {
             return None;
         }
-        if !self.core.get().searching.get() {
+        let core = self.core.get();
+        if !core.searching.get() {
             if !self.shared.idle.start_searching() {
                 return None;
             }
-            self.core.get().searching.set(true);
+            core.searching.set(true);
         }
-        let start = self.core.get().random_below(cores.len());
+        let start = core.random_below(cores.len());
         let victims = cores[start..].iter().chain(&cores[..start]);
-        let mut victims = victims.filter(|victim| !std::ptr::eq(*victim, self.remote()));
-        let stolen = victims.find_map(|victim| victim.ring.steal_into(self.ring()));
-        self.activity().steals.add(u64::from(stolen.is_some()));
+        let mut victims = victims.filter(|victim| !Arc::ptr_eq(victim, &core.remote));
+        let stolen = victims.find_map(|victim| victim.ring.steal_into(&core.ring));
+        core.remote.activity.steals.add(u64::from(stolen.is_some()));
         stolen
     }
 
@@ -328,16 +322,21 @@ impl Worker {
         self.holder == Holder::Thread && self.shared.lending.is_wanted()
     }
 
-    /// Adds the time since the last call to the time this core was busy.
+    /// Adds the time since the last call to the time this core was busy, and what the thread has counted.
     fn account(&self, now: Moment) {
         let since = self.accounted.replace(now);
-        self.activity().busy.add(now.saturating_sub(since));
+        let activity = self.activity();
+        activity.busy.add(now.saturating_sub(since));
+        activity
+            .forced_yields
+            .add(coop::take_forced_yields().into());
     }
 
     /// Sleeps in the reactor until there is something to do.
     fn rest(&self, root: &impl Root) -> Option<Stop> {
         let shared = &*self.shared;
         let me = self.core_index();
+        self.activity().untick();
         if shared.shut_down.load(SeqCst) {
             return Some(Stop::ShutDown);
         }
