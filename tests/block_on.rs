@@ -150,6 +150,7 @@ fn block_on_can_be_called_ten_thousand_times() {
             assert_eq!(output, round);
         }
     });
+    let _watchdog = Watchdog::seconds("block_on without a runtime", 60);
     for _ in 0..200 {
         assert_eq!(
             mini_rt::block_on(async { mini_rt::spawn(async { 5 }).await.unwrap() }),

@@ -17,7 +17,7 @@ use mini_rt::task::yield_now;
 use support::kinds::{Kind, on_every_kind};
 use support::random::Random;
 use support::sockets::{ask, ask_echo, echo, listen, serve_echo, std_pairs, stream_and_peer};
-use support::tasks::{Mailbox, park_on};
+use support::tasks::{Mailbox, block_until, park_on};
 use support::watchdog::Watchdog;
 
 /// A blocking echo server on a thread of its own, which serves so many connections at once.
@@ -253,5 +253,29 @@ fn a_thread_without_core_is_served_while_callers_come_and_go() {
             }
             over.store(true, SeqCst);
         });
+    }
+}
+
+#[test]
+fn workers_report_to_a_thread_that_is_never_in_block_on() {
+    // Nobody ever calls `block_on`, so the first wait must get a worker to turn the reactor.
+    for workers in [1, 2, 4] {
+        let _watchdog = Watchdog::seconds(format!("never in block_on, {workers} workers"), 60);
+        for _ in 0..20 {
+            let runtime = Kind::MultiThread(workers).build();
+            let _guard = runtime.enter();
+            for (ours, mut peer) in std_pairs(3) {
+                let mut stream = AsyncTcpStream::from_std(ours).unwrap();
+                let metrics = runtime.metrics();
+                let writer = thread::spawn(move || {
+                    block_until(|| metrics.registered_fds() == 1);
+                    peer.write_all(b"x").unwrap();
+                });
+                let mut byte = [0];
+                assert_eq!(park_on(stream.read(&mut byte)).unwrap(), 1);
+                assert_eq!(&byte, b"x");
+                writer.join().unwrap();
+            }
+        }
     }
 }

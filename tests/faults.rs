@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{self, Write};
 use std::mem;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -16,20 +16,13 @@ use mini_rt::prelude::*;
 use support::health::assert_works;
 use support::kinds::{KINDS, Kind, on_every_kind};
 use support::process::{
-    cpu_time_of, in_own_process, leave_fds, limit, open_fds, set_soft_limit, thread_ids, vm_size,
+    assert_comes_to_rest, in_own_process, leave_fds, limit, open_fds, set_soft_limit, thread_ids,
+    vm_size, wait_for_only,
 };
 use support::random::Random;
 use support::sockets::{ask, connect, echo, listen, serve_echo};
 use support::tasks::{block_until, on_thread, until};
 use support::watchdog::Watchdog;
-
-/// What a runtime with nothing to do may use of the processor while others sleep.
-const NEXT_TO_NOTHING: Duration = Duration::from_millis(5);
-const A_WHILE: Duration = Duration::from_millis(300);
-
-fn cpu_time_of_a_while() -> Duration {
-    cpu_time_of(|| thread::sleep(A_WHILE))
-}
 
 /// Accepts as long as the system allows, and gives the streams and the error.
 async fn accept_until_error(listener: &AsyncTcpListener) -> (Vec<AsyncTcpStream>, io::Error) {
@@ -42,6 +35,11 @@ async fn accept_until_error(listener: &AsyncTcpListener) -> (Vec<AsyncTcpStream>
     }
 }
 
+fn peers_of(streams: &[AsyncTcpStream]) -> Vec<SocketAddr> {
+    let peers = streams.iter().map(|stream| stream.peer_addr().unwrap());
+    peers.collect()
+}
+
 #[test]
 fn accept_without_descriptors_gives_the_error_and_goes_on_once_there_are_some() {
     const TEST: &str = "accept_without_descriptors_gives_the_error_and_goes_on_once_there_are_some";
@@ -51,29 +49,29 @@ fn accept_without_descriptors_gives_the_error_and_goes_on_once_there_are_some() 
             set_soft_limit(libc::RLIMIT_NOFILE, all);
             kind.build().block_on(async {
                 let (listener, addr) = listen().await;
-                let clients: Vec<_> = (0..10).map(|_| connect(addr)).collect();
+                let mut clients: Vec<_> = (0..10).map(|_| connect(addr)).collect();
                 leave_fds(3);
                 let (streams, error) = accept_until_error(&listener).await;
                 assert_eq!(streams.len(), 3);
                 assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
                 // Trying again tells the same, and waiting costs nothing.
                 assert!(accept_until_error(&listener).await.0.is_empty());
-                let used = on_thread(cpu_time_of_a_while).await;
-                assert!(used < NEXT_TO_NOTHING, "{used:?} of {A_WHILE:?}");
+                on_thread(assert_comes_to_rest).await;
 
+                let mut accepted = peers_of(&streams);
                 drop(streams);
                 let (streams, _) = accept_until_error(&listener).await;
                 assert_eq!(streams.len(), 3);
+                accepted.extend(peers_of(&streams));
+                clients.retain(|client| !accepted.contains(&client.local_addr().unwrap()));
                 set_soft_limit(libc::RLIMIT_NOFILE, all);
                 let mut served = Vec::new();
-                for _ in 6..10 {
+                for _ in 0..clients.len() {
                     served.push(mini_rt::spawn(echo(listener.accept().await.unwrap().0)));
                 }
                 // Those that had to wait are served, and so is one that comes after all that.
                 let asking = thread::spawn(move || {
-                    clients[6..]
-                        .iter()
-                        .for_each(|client| ask(client, b"patient"));
+                    clients.iter().for_each(|client| ask(client, b"patient"));
                     ask(&connect(addr), b"new");
                 });
                 served.push(mini_rt::spawn(echo(listener.accept().await.unwrap().0)));
@@ -216,20 +214,21 @@ fn signals_at_every_step_disturb_nothing() {
                 scope.spawn(|| signal_all_threads(libc::SIGUSR1, &over));
                 alarm_every_millisecond(true);
                 let runtime = kind.build();
-                runtime.block_on(echo_among_signals(&mut random));
+                // Whoever sends the signals may be slow.
+                while SIGNALS.load(SeqCst) - before < 200 {
+                    runtime.block_on(echo_among_signals(&mut random));
+                }
                 drop(runtime);
                 over.store(true, SeqCst);
             });
             alarm_every_millisecond(false);
-            let signals = SIGNALS.load(SeqCst) - before;
-            assert!(signals > 100, "only {signals} signals on {kind:?}");
         }
     });
 }
 
 /// A stack that no address space has room for, or none once [`forbid_large_stacks`] was called.
-const IMPOSSIBLE_STACK: usize = 1 << 46;
-const LARGE_STACK: usize = 1 << 30;
+const IMPOSSIBLE_STACK: usize = 1 << 48;
+const LARGE_STACK: usize = 1 << 28;
 
 fn forbid_large_stacks() {
     set_soft_limit(libc::RLIMIT_AS, vm_size() + LARGE_STACK as u64 / 2);
@@ -254,7 +253,7 @@ fn a_runtime_that_gets_only_some_of_its_threads_ends_them() {
         "a_runtime_that_gets_only_some_of_its_threads_ends_them",
         || {
             let _watchdog = Watchdog::seconds("only some threads", 30);
-            let (fds, threads) = (open_fds(), support::process::threads());
+            let (fds, threads) = (open_fds(), thread_ids());
             set_soft_limit(
                 libc::RLIMIT_AS,
                 vm_size() + 2 * LARGE_STACK as u64 + (64 << 20),
@@ -266,7 +265,7 @@ fn a_runtime_that_gets_only_some_of_its_threads_ends_them() {
                 .map(drop);
             assert!(error.unwrap_err().raw_os_error().is_some());
             assert_eq!(open_fds(), fds);
-            support::process::wait_for_threads(threads);
+            wait_for_only(&threads);
         },
     );
 }
@@ -292,11 +291,7 @@ fn a_closure_that_gets_no_thread_is_cancelled_and_the_runtime_goes_on() {
                     }
                 });
                 assert_eq!(runtime.metrics().num_blocking_threads(), 0);
-                let used = cpu_time_of_a_while();
-                assert!(
-                    used < NEXT_TO_NOTHING,
-                    "{used:?} of {A_WHILE:?} on {kind:?}"
-                );
+                assert_comes_to_rest();
                 set_soft_limit(libc::RLIMIT_AS, libc::RLIM_INFINITY);
                 assert_works(&runtime, kind);
                 assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 8)).unwrap(), 8);
@@ -322,11 +317,7 @@ fn a_closure_that_gets_no_thread_waits_for_a_busy_one() {
             let metrics = runtime.metrics();
             block_until(|| metrics.blocking_queue_depth() == 10);
             assert_eq!(metrics.num_blocking_threads(), 1);
-            let used = cpu_time_of_a_while();
-            assert!(
-                used < NEXT_TO_NOTHING,
-                "{used:?} of {A_WHILE:?} on {kind:?}"
-            );
+            assert_comes_to_rest();
             open.send(()).unwrap();
             runtime.block_on(async {
                 busy.await.unwrap();

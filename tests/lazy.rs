@@ -14,7 +14,7 @@ use mini_rt::runtime::Handle;
 
 use support::kinds::{KINDS, Kind, on_every_runtime};
 use support::process::{is_own_process, poller_flags, pollers_of, skip, trace_own_process};
-use support::sockets::{connect, fill, listen, std_pair, stream_and_peer};
+use support::sockets::{connect, fill, listen, std_pair, stream_and_peer, wait_readable};
 use support::tasks::{on_thread, poll_once, until};
 use support::watchdog::Watchdog;
 
@@ -40,6 +40,7 @@ fn a_descriptor_is_registered_at_its_first_wait_and_for_what_it_waits() {
         let (mut stream, mut peer) = stream_and_peer();
         assert!(!is_registered(&stream));
         peer.write_all(b"x").unwrap();
+        wait_readable(&stream);
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1);
         stream.write_all(b"y").await.unwrap();
         assert!(!is_registered(&stream));
@@ -85,9 +86,12 @@ fn a_descriptor_leaves_the_poller_with_its_owner_though_it_was_duplicated() {
         let (fd, metrics) = (ours.as_raw_fd(), Handle::current().metrics());
         let mut stream = AsyncTcpStream::from_std(ours).unwrap();
         assert!(poll_once(&mut stream.read(&mut [0; 8])).await.is_pending());
-        assert_eq!((poller_flags(fd).len(), metrics.registered_fds()), (1, 1));
+        let pollers = pollers_of(fd);
+        assert_eq!((pollers.len(), metrics.registered_fds()), (1, 1));
         drop(stream);
-        assert_eq!((poller_flags(fd).len(), metrics.registered_fds()), (0, 0));
+        // Another test may have a descriptor with this number by now, in a poller of its own.
+        assert!(!pollers_of(fd).contains(&pollers[0]));
+        assert_eq!(metrics.registered_fds(), 0);
 
         let mut stream = AsyncTcpStream::from_std(duplicate).unwrap();
         assert!(poll_once(&mut stream.read(&mut [0; 8])).await.is_pending());
@@ -101,7 +105,7 @@ fn a_descriptor_leaves_the_poller_with_its_owner_though_it_was_duplicated() {
     });
 }
 
-/// Clients whose requests are in their sockets when this returns.
+/// Clients that have sent their requests.
 fn clients_with_requests(listener: &AsyncTcpListener, count: usize) -> Vec<TcpStream> {
     let addr = listener.local_addr().unwrap();
     let client = |_| {
@@ -125,7 +129,10 @@ async fn answer_requests_that_are_there(count: usize) {
     let (listener, _) = listen().await;
     let clients = clients_with_requests(&listener, count);
     for mut client in clients {
+        // Sent is not arrived yet.
+        wait_readable(&listener);
         let (stream, _) = listener.accept().await.unwrap();
+        wait_readable(&stream);
         mini_rt::spawn(answer(stream)).await.unwrap();
         let mut reply = String::new();
         on_thread(move || {
@@ -164,14 +171,11 @@ fn a_connection_whose_request_is_there_and_that_closes_is_never_registered() {
             skip(TEST, &format!("system calls were not counted, {reason}"));
         }
         Ok(lines) => {
-            let count = |operation: &str| {
-                let call = |line: &&String| line.contains("epoll_ctl(") && line.contains(operation);
-                lines.iter().filter(call).count()
-            };
-            let cores: usize = KINDS.iter().map(|kind| kind.cores()).sum();
+            // Pollers have other things to watch too, such as what wakes them up.
+            let sockets = || lines.iter().filter(|line| line.contains("<socket:["));
+            let count = |operation: &str| sockets().filter(|line| line.contains(operation)).count();
             let waiting = KINDS.len() * WAITING;
-            // Each core's poller has a descriptor for wake-ups.
-            assert_eq!(count("EPOLL_CTL_ADD"), cores + waiting, "{lines:#?}");
+            assert_eq!(count("EPOLL_CTL_ADD"), waiting, "{lines:#?}");
             assert_eq!(count("EPOLL_CTL_DEL"), waiting, "{lines:#?}");
             assert_eq!(count("EPOLL_CTL_MOD"), 0, "{lines:#?}");
         }

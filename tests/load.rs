@@ -10,7 +10,7 @@ use std::thread;
 use mini_rt::net::AsyncTcpListener;
 
 use support::kinds::Kind;
-use support::process::raise_fd_limit;
+use support::process::affordable_connections;
 use support::random::Random;
 use support::sockets::{connect, echo, listen};
 use support::tasks::on_thread;
@@ -82,10 +82,8 @@ fn message_len(random: &mut Random) -> usize {
 }
 
 /// Drives many connections in turn. Returns how much was sent.
-fn drive_clients(addr: SocketAddr, noise: &[u8], random: &mut Random) -> usize {
-    let mut clients: Vec<_> = (0..CONNECTIONS / CLIENT_THREADS)
-        .map(|_| Client::new(addr))
-        .collect();
+fn drive_clients(addr: SocketAddr, count: usize, noise: &[u8], random: &mut Random) -> usize {
+    let mut clients: Vec<_> = (0..count).map(|_| Client::new(addr)).collect();
     let mut buffer = vec![0; LARGEST];
     for _ in 0..MESSAGES {
         random.shuffle(&mut clients);
@@ -100,11 +98,11 @@ fn drive_clients(addr: SocketAddr, noise: &[u8], random: &mut Random) -> usize {
     clients.into_iter().map(Client::finish).sum()
 }
 
-fn drive_all_clients(addr: SocketAddr, noise: &Noise, random: &mut Random) -> usize {
+fn drive_all_clients(addr: SocketAddr, each: usize, noise: &Noise, random: &mut Random) -> usize {
     let threads: Vec<_> = (0..CLIENT_THREADS)
         .map(|_| {
             let (noise, mut random) = (noise.clone(), random.branch());
-            thread::spawn(move || drive_clients(addr, &noise, &mut random))
+            thread::spawn(move || drive_clients(addr, each, &noise, &mut random))
         })
         .collect();
     threads
@@ -114,9 +112,9 @@ fn drive_all_clients(addr: SocketAddr, noise: &Noise, random: &mut Random) -> us
 }
 
 /// Serves so many connections to their end. Returns how much came back.
-async fn serve(listener: AsyncTcpListener) -> usize {
+async fn serve(listener: AsyncTcpListener, count: usize) -> usize {
     let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..count {
         let (stream, _) = listener.accept().await.unwrap();
         connections.push(mini_rt::spawn(echo(stream)));
     }
@@ -129,19 +127,20 @@ async fn serve(listener: AsyncTcpListener) -> usize {
 
 fn every_byte_comes_back(test: &str, kind: Kind, seed: u64) {
     let _watchdog = Watchdog::seconds(test, 300);
-    // Both ends of each connection, for each of the tests here, and some.
-    raise_fd_limit(2 * 2 * CONNECTIONS as u64 + 200);
+    // Two tests have to share what there is.
+    let each = affordable_connections(2 * CONNECTIONS) / 2 / CLIENT_THREADS;
+    let count = each * CLIENT_THREADS;
     let mut random = Random::for_test(test, seed);
     let noise: Noise = Arc::new(random.bytes(4 * LARGEST));
     let runtime = kind.build();
     let (sent, echoed) = runtime.block_on(async {
         let (listener, addr) = listen().await;
-        let server = mini_rt::spawn(serve(listener));
-        let sent = on_thread(move || drive_all_clients(addr, &noise, &mut random)).await;
+        let server = mini_rt::spawn(serve(listener, count));
+        let sent = on_thread(move || drive_all_clients(addr, each, &noise, &mut random)).await;
         (sent, server.await.unwrap())
     });
     assert_eq!(sent, echoed);
-    assert!(sent > CONNECTIONS * MESSAGES);
+    assert!(sent > count * MESSAGES);
     assert_eq!(runtime.metrics().registered_fds(), 0);
 }
 

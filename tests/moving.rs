@@ -11,7 +11,7 @@ use mini_rt::prelude::*;
 
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::sockets::stream_and_peer;
-use support::tasks::{Mailbox, on_thread, park_on, poll_once, settle};
+use support::tasks::{Mailbox, on_thread, park_on, poll_once, spawn_begun};
 
 /// Begins a read that does not end, for the task that calls this.
 async fn begin_to_read(stream: &mut AsyncTcpStream) {
@@ -32,8 +32,8 @@ fn a_stream_moves_from_task_to_task_while_it_waits() {
                 .await
                 .unwrap();
             }
-            let last = mini_rt::spawn(async move { stream.read(&mut [0; 8]).await.unwrap() });
-            settle().await;
+            let read = async move { stream.read(&mut [0; 8]).await.unwrap() };
+            let last = spawn_begun(read).await;
             peer.write_all(b"there").unwrap();
             assert_eq!(last.await.unwrap(), 5);
         }

@@ -66,34 +66,33 @@ fn a_handler_that_blocks_delays_no_other_connection() {
     const CLIENTS: usize = 16;
     const ROUNDS: usize = 20;
     on_several_workers("a handler that blocks", async |_| {
-        let answers = Progress::default();
+        let (answers, begun) = (Progress::default(), Progress::default());
         let (mut stream, mut peer) = stream_and_peer();
-        let to_wait = answers.clone();
+        let (to_wait, begins) = (answers.clone(), begun.clone());
         let blocking = mini_rt::spawn(async move {
             stream.read_exact(&mut [0; 1]).await.unwrap();
+            begins.add();
             to_wait.wait_for(CLIENTS * ROUNDS);
         });
-        let clients: Vec<_> = (0..CLIENTS)
+        let echoes: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 let (stream, mut peer) = stream_and_peer();
                 let echo = mini_rt::spawn(echo(stream));
-                let answers = answers.clone();
+                let (answers, begun) = (answers.clone(), begun.clone());
                 // Registered before the other blocks.
                 peer.write_all(&[1]).unwrap();
                 peer.read_exact(&mut [0; 1]).unwrap();
-                (echo, peer, answers)
-            })
-            .collect();
-        on_thread(move || peer.write_all(&[1]).unwrap()).await;
-        let threads: Vec<_> = clients
-            .into_iter()
-            .map(|(echo, peer, answers)| {
-                thread::spawn(move || ask_on(peer, ROUNDS, &answers));
+                // It may block this very thread, so who asks has a thread by then.
+                thread::spawn(move || {
+                    begun.wait_for(1);
+                    ask_on(peer, ROUNDS, &answers);
+                });
                 echo
             })
             .collect();
+        peer.write_all(&[1]).unwrap();
         blocking.await.unwrap();
-        for echo in threads {
+        for echo in echoes {
             assert_eq!(echo.await.unwrap().unwrap(), 1 + 16 * ROUNDS);
         }
     });

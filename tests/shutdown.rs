@@ -17,33 +17,36 @@ use mini_rt::prelude::*;
 use mini_rt::runtime::{Handle, Runtime};
 use mini_rt::task::yield_now;
 
-use support::kinds::{KINDS, Kind, on_every_kind};
-use support::process::{in_own_process, open_fds, raise_fd_limit, threads, wait_for_threads};
+use support::kinds::{Kind, on_every_kind};
+use support::process::{
+    affordable_connections, in_own_process, open_fds, thread_ids, wait_for_only,
+};
 use support::random::Random;
 use support::sockets::{std_pairs, stream_and_peer};
 use support::tasks::{Census, OnDrop, block_until, panic_of, park_on, until, waiting_tasks};
+use support::watchdog::Watchdog;
 
 #[test]
 fn a_runtime_dropped_with_thousands_of_pending_reads_leaves_nothing() {
     const TEST: &str = "a_runtime_dropped_with_thousands_of_pending_reads_leaves_nothing";
     const CONNECTIONS: usize = 3_000;
     in_own_process(TEST, || {
-        raise_fd_limit(2 * CONNECTIONS as u64 + 100);
+        let count = affordable_connections(CONNECTIONS);
         on_every_kind(TEST, 60, |kind| {
-            let (fds, threads) = (open_fds(), threads());
+            let (fds, threads) = (open_fds(), thread_ids());
             let census = Census::default();
             let runtime = kind.build();
             let metrics = runtime.metrics();
-            let (handles, peers) = begin_to_read(&runtime, CONNECTIONS, &census);
-            assert_eq!(metrics.num_alive_tasks(), CONNECTIONS);
+            let (handles, peers) = begin_to_read(&runtime, count, &census);
+            assert_eq!(metrics.num_alive_tasks(), count);
             drop(runtime);
 
-            assert_eq!((census.born(), census.gone()), (CONNECTIONS, CONNECTIONS));
+            assert_eq!((census.born(), census.gone()), (count, count));
             assert_eq!(
                 (metrics.num_alive_tasks(), metrics.registered_fds()),
                 (0, 0)
             );
-            wait_for_threads(threads);
+            wait_for_only(&threads);
             for handle in handles {
                 assert!(park_on(handle).unwrap_err().is_cancelled());
             }
@@ -84,20 +87,18 @@ fn begin_to_read(
 #[test]
 fn runtimes_that_come_and_go_leave_nothing() {
     in_own_process("runtimes_that_come_and_go_leave_nothing", || {
-        let (fds, threads) = (open_fds(), threads());
-        for kind in KINDS {
-            on_every_kind("runtimes that come and go", 60, |_| {
-                for round in 0..50 {
-                    let runtime = kind.build();
-                    if round % 2 == 0 {
-                        drop(runtime.spawn(pending::<()>()));
-                        drop(runtime.spawn_blocking(|| ()));
-                        runtime.block_on(yield_now());
-                    }
+        let (fds, threads) = (open_fds(), thread_ids());
+        on_every_kind("runtimes that come and go", 60, |kind| {
+            for round in 0..200 {
+                let runtime = kind.build();
+                if round % 2 == 0 {
+                    drop(runtime.spawn(pending::<()>()));
+                    drop(runtime.spawn_blocking(|| ()));
+                    runtime.block_on(yield_now());
                 }
-            });
-        }
-        wait_for_threads(threads);
+            }
+        });
+        wait_for_only(&threads);
         assert_eq!(open_fds(), fds);
     });
 }
@@ -314,7 +315,8 @@ fn dropping_a_runtime_inside_async_code_panics_and_says_why() {
     in_own_process(
         "dropping_a_runtime_inside_async_code_panics_and_says_why",
         || {
-            let (fds, threads) = (open_fds(), threads());
+            let _watchdog = Watchdog::seconds("all dropped inside async code", 300);
+            let (fds, threads) = (open_fds(), thread_ids());
             on_every_kind("dropped inside async code", 60, |kind| {
                 let census = Census::default();
                 let outer = Kind::CurrentThread.build();
@@ -349,7 +351,7 @@ fn dropping_a_runtime_inside_async_code_panics_and_says_why() {
                 }
                 block_until(|| census.gone() == 2 || kind == Kind::CurrentThread);
             });
-            wait_for_threads(threads);
+            wait_for_only(&threads);
             block_until(|| open_fds() == fds + 2);
         },
     );

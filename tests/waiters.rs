@@ -17,7 +17,21 @@ use mini_rt::task::JoinHandle;
 use support::kinds::{on_every_kind, on_every_runtime};
 use support::random::Random;
 use support::sockets::{connect, fill, listen, stream_and_peer};
-use support::tasks::{on_thread, poll_once, settle, until};
+use support::tasks::{note_begun, on_thread, poll_once, settle, until};
+
+/// Spawns so many tasks, and comes back after the first poll of each.
+async fn spawn_each_begun<F: Future<Output: Send> + Send + 'static>(
+    count: usize,
+    mut task: impl FnMut(usize) -> F,
+) -> Vec<JoinHandle<F::Output>> {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let tasks = spawn_each(count, |number| {
+        let (task, begun) = (task(number), begun.clone());
+        async move { note_begun(task, &begun).await }
+    });
+    until(|| begun.load(SeqCst) == count).await;
+    tasks
+}
 
 /// Spawns so many tasks.
 fn spawn_each<F: Future<Output: Send> + Send + 'static>(
@@ -44,16 +58,17 @@ fn each_of_many_tasks_accepts_one_connection() {
         for round in 0..5 {
             let (listener, addr) = listen().await;
             let listener = Arc::new(listener);
-            let tasks = spawn_each(TASKS, |number| {
+            let task = |number| {
                 let listener = listener.clone();
                 async move {
                     let (mut stream, _) = listener.accept().await.unwrap();
                     stream.write_all(&[number as u8]).await.unwrap();
                 }
-            });
-            if round % 2 == 0 {
-                settle().await;
-            }
+            };
+            let tasks = match round % 2 {
+                0 => spawn_each_begun(TASKS, task).await,
+                _ => spawn_each(TASKS, task),
+            };
             let clients = thread::spawn(move || {
                 // All at once, so that one event stands for several connections.
                 let clients: Vec<_> = (0..TASKS).map(|_| connect(addr)).collect();
@@ -160,15 +175,15 @@ fn one_byte_each_for_many_waiting_readers() {
     on_every_runtime("one byte for each reader", async |_| {
         let (stream, mut peer) = stream_and_peer();
         let stream = Arc::new(stream);
-        let readers = spawn_each(READERS, |_| {
+        let readers = spawn_each_begun(READERS, |_| {
             let stream = stream.clone();
             async move {
                 let mut byte = [0];
                 assert_eq!((&*stream).read(&mut byte).await.unwrap(), 1);
                 byte[0]
             }
-        });
-        settle().await;
+        })
+        .await;
         let bytes: Vec<_> = (0..READERS as u8).collect();
         peer.write_all(&bytes).unwrap();
         let mut read = join_all(readers).await;
@@ -183,14 +198,14 @@ fn many_tasks_write_one_stream_by_reference() {
     const BYTES: usize = 20_000;
     on_every_runtime("many tasks write one stream", async |_| {
         let (stream, mut peer) = stream_and_peer();
+        // So that they have to wait, unless the system finds room once more.
         let filler = fill(&stream);
         let stream = Arc::new(stream);
-        let writers = spawn_each(WRITERS.into(), |number| {
+        let writers = spawn_each_begun(WRITERS.into(), |number| {
             let stream = stream.clone();
             async move { (&*stream).write_all(&[number as u8; BYTES]).await.unwrap() }
-        });
-        settle().await;
-        assert!(!writers.iter().any(JoinHandle::is_finished));
+        })
+        .await;
         let reader = thread::spawn(move || {
             peer.read_exact(&mut vec![0; filler]).unwrap();
             let mut data = Vec::new();
@@ -210,47 +225,31 @@ fn many_tasks_write_one_stream_by_reference() {
 #[test]
 fn all_who_wait_for_readability_and_writability_are_woken() {
     const WAITERS: usize = 64;
-    on_every_runtime("readable() and writable()", async |_| {
-        let (stream, mut peer) = stream_and_peer();
-        let filler = fill(&stream);
-        assert_eq!(
-            stream.try_read(&mut [0]).unwrap_err().kind(),
-            ErrorKind::WouldBlock
-        );
-        let stream = Arc::new(stream);
-        let waiters = |interest: fn(usize) -> Interest| {
-            spawn_each(WAITERS, |number| {
-                let stream = stream.clone();
-                async move { stream.ready(interest(number)).await.unwrap() }
+    on_every_runtime("all who wait for readiness", async |_| {
+        let (fd, mut theirs) = unix_pair();
+        fill_unix(&fd);
+        let waiters = async |interest| {
+            spawn_each_begun(WAITERS, |_| {
+                let fd = fd.clone();
+                async move {
+                    let ready = fd.ready(interest).await.unwrap();
+                    (ready.is_readable(), ready.is_writable())
+                }
             })
+            .await
         };
-        let both = |_| Interest::READABLE | Interest::WRITABLE;
-        let (readers, writers) = (
-            waiters(|_| Interest::READABLE),
-            waiters(|_| Interest::WRITABLE),
-        );
-        let any = waiters(both);
-        settle().await;
-        assert!(
-            !readers
-                .iter()
-                .chain(&writers)
-                .chain(&any)
-                .any(JoinHandle::is_finished)
-        );
+        let readers = waiters(Interest::READABLE).await;
+        let writers = waiters(Interest::WRITABLE).await;
+        let any = waiters(Interest::READABLE | Interest::WRITABLE).await;
 
-        peer.write_all(b"x").unwrap();
-        assert_eq!(join_all(readers).await, [Interest::READABLE; WAITERS]);
-        assert_eq!(join_all(any).await, [Interest::READABLE; WAITERS]);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(join_all(readers).await, [(true, false); WAITERS]);
+        assert_eq!(join_all(any).await, [(true, false); WAITERS]);
         settle().await;
         assert!(!writers.iter().any(JoinHandle::is_finished));
 
-        on_thread(move || {
-            peer.read_exact(&mut vec![0; filler]).unwrap();
-            peer
-        })
-        .await;
-        assert_eq!(join_all(writers).await, [Interest::WRITABLE; WAITERS]);
+        drain(&mut theirs);
+        assert_eq!(join_all(writers).await, [(true, true); WAITERS]);
     });
 }
 
@@ -275,11 +274,11 @@ fn waiters_that_give_up_take_nothing_from_those_that_stay() {
                 let (fd, theirs) = unix_pair();
                 fill_unix(&fd);
                 let directions = [Interest::READABLE, Interest::WRITABLE];
-                let waiters = spawn_each(60, |number| {
+                let waiters = spawn_each_begun(60, |number| {
                     let fd = fd.clone();
                     async move { fd.ready(directions[number % 2]).await.map(drop).unwrap() }
-                });
-                settle().await;
+                })
+                .await;
                 let (leave, mut stay): (Vec<_>, Vec<_>) =
                     waiters.into_iter().partition(|_| random.one_in(2));
                 // Some leave before the event, some while it is on its way.
@@ -304,9 +303,13 @@ fn waiters_that_give_up_take_nothing_from_those_that_stay() {
 /// Makes the other end readable, and writable if it was full.
 fn wake_both_directions(mut theirs: UnixStream) -> UnixStream {
     theirs.write_all(b"x").unwrap();
-    theirs.set_nonblocking(true).unwrap();
-    while theirs.read(&mut [0; 4096]).is_ok() {}
+    drain(&mut theirs);
     theirs
+}
+
+fn drain(stream: &mut UnixStream) {
+    stream.set_nonblocking(true).unwrap();
+    while stream.read(&mut [0; 4096]).is_ok() {}
 }
 
 #[test]

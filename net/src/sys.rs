@@ -316,11 +316,12 @@ mod tests {
         assert_eq!(unsafe { libc::poll(&mut poll, 1, 10_000) }, 1);
     }
 
-    fn refusing_addr() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
+    /// An address where nobody listens, as long as the socket is kept: nobody else can bind it.
+    fn closed_port() -> (TcpStream, SocketAddr) {
+        let socket = tcp_socket(libc::AF_INET).unwrap();
+        bind(socket.as_fd(), &"127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = socket.local_addr().unwrap();
+        (socket, addr)
     }
 
     #[test]
@@ -331,8 +332,9 @@ mod tests {
         wait_until_writable(&connected);
         finish_connect(&connected).unwrap();
 
+        let (_socket, closed) = closed_port();
         let refused = tcp_socket(libc::AF_INET).unwrap();
-        let result = start_connect(refused.as_fd(), &refusing_addr()).and_then(|()| {
+        let result = start_connect(refused.as_fd(), &closed).and_then(|()| {
             wait_until_writable(&refused);
             finish_connect(&refused)
         });
@@ -341,8 +343,9 @@ mod tests {
 
     #[test]
     fn a_failure_whose_reason_was_taken_is_still_a_failure() {
+        let (_socket, closed) = closed_port();
         let refused = tcp_socket(libc::AF_INET).unwrap();
-        if start_connect(refused.as_fd(), &refusing_addr()).is_ok() {
+        if start_connect(refused.as_fd(), &closed).is_ok() {
             wait_until_writable(&refused);
             assert!(refused.take_error().unwrap().is_some());
             assert_eq!(

@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread;
 
-use common::{on_both_runtimes, spawn_waiting};
+use common::{impossible_name, on_both_runtimes, spawn_waiting};
 use futures_util::future::join;
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
 use futures_util::stream::StreamExt;
@@ -47,8 +47,16 @@ fn a_blocking_client_is_accepted_and_served() {
 #[test]
 fn ipv6_and_host_names_work_too() {
     on_both_runtimes(async || {
-        for addr in ["[::1]:0", "localhost:0"] {
-            let listener = AsyncTcpListener::bind(addr).await.unwrap();
+        for name in ["[::1]:0", "localhost:0"] {
+            let listener = match AsyncTcpListener::bind(name).await {
+                Ok(listener) => listener,
+                // Some machines have no IPv6, or no name for themselves.
+                Err(error) => {
+                    let std = TcpListener::bind(name).unwrap_err();
+                    assert_eq!(error.to_string(), std.to_string(), "{name}");
+                    continue;
+                }
+            };
             let addr = listener.local_addr().unwrap();
             assert!(addr.ip().is_loopback());
             let (client, server) = join(AsyncTcpStream::connect(addr), listener.accept()).await;
@@ -166,7 +174,7 @@ fn addresses_that_are_none_are_errors() {
             AsyncTcpListener::bind(&[][..]).await.unwrap_err().kind(),
             ErrorKind::InvalidInput
         );
-        AsyncTcpListener::bind("name.invalid:80").await.unwrap_err();
+        AsyncTcpListener::bind(impossible_name()).await.unwrap_err();
         // An address reserved for documentation, so that no machine has it.
         assert_eq!(
             AsyncTcpListener::bind("192.0.2.1:0")
@@ -181,11 +189,16 @@ fn addresses_that_are_none_are_errors() {
 #[test]
 fn a_port_can_be_bound_again_at_once() {
     on_both_runtimes(async || {
-        let (listener, addr) = listen().await;
-        let (client, server) = join(AsyncTcpStream::connect(addr), listener.accept()).await;
-        drop(server.unwrap()); // the server closes first, and its end waits in the system
-        drop((client.unwrap(), listener));
-        AsyncTcpListener::bind(addr).await.unwrap();
+        let mut attempts = Vec::new();
+        for _ in 0..5 {
+            let (listener, addr) = listen().await;
+            let (client, server) = join(AsyncTcpStream::connect(addr), listener.accept()).await;
+            drop(server.unwrap()); // the server closes first, and its end waits in the system
+            drop((client.unwrap(), listener));
+            attempts.push(AsyncTcpListener::bind(addr).await.map(drop));
+        }
+        // Somebody else may be faster and take the port, but not each time.
+        assert!(attempts.iter().any(Result::is_ok), "{attempts:?}");
     });
 }
 
@@ -231,13 +244,11 @@ fn sockets_take_options_before_they_live() {
         let (connected, accepted) = join(client.connect(addr), listener.accept()).await;
         assert_eq!(accepted.unwrap().1, local);
         assert_eq!(connected.unwrap().local_addr().unwrap(), local);
-        assert!(
-            AsyncTcpSocket::new_v6()
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .is_ipv6()
-        );
+        match AsyncTcpSocket::new_v6() {
+            Ok(socket) => assert!(socket.local_addr().unwrap().is_ipv6()),
+            // Some systems have no IPv6 at all.
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EAFNOSUPPORT)),
+        }
     });
 }
 

@@ -14,6 +14,7 @@ use mini_rt_runtime::yield_now;
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::random::Random;
 use support::tasks::{Census, Mailbox, block_until, on_thread, until};
+use support::watchdog::Watchdog;
 
 #[test]
 fn an_aborted_task_drops_its_future_and_says_so() {
@@ -41,6 +42,7 @@ fn an_aborted_task_drops_its_future_and_says_so() {
 fn a_task_aborted_before_its_first_poll_is_never_polled() {
     // On one core it cannot have its first poll while the task that spawned it goes on.
     for kind in [Kind::CurrentThread, Kind::MultiThread(1)] {
+        let _watchdog = Watchdog::seconds(format!("aborted before its first poll on {kind:?}"), 30);
         let runtime = kind.build();
         let polled = runtime.block_on(async {
             spawn(async {

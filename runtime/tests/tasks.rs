@@ -14,6 +14,7 @@ use mini_rt_runtime::{spawn, spawn_blocking, yield_now};
 
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::tasks::{Census, Mailbox, OnDrop, on_thread, panic_text, park_on, poll_once, until};
+use support::watchdog::Watchdog;
 
 async fn finished<T>(handle: &JoinHandle<T>) {
     until(|| handle.is_finished()).await;
@@ -190,6 +191,7 @@ fn giving_up_on_a_borrowed_handle_loses_nothing() {
 #[test]
 fn tasks_that_yield_take_turns() {
     for kind in [Kind::CurrentThread, Kind::MultiThread(1)] {
+        let _watchdog = Watchdog::seconds(format!("tasks take turns on {kind:?}"), 30);
         let turns = Arc::new(Mutex::new(Vec::new()));
         kind.build().block_on(async {
             let tasks: Vec<_> = (0..3)

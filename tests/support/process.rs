@@ -9,7 +9,7 @@ use std::os::fd::RawFd;
 use std::process::{self, Command};
 use std::str::FromStr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names the test that runs in a process of its own.
 const OWN_PROCESS: &str = "MINI_RT_TEST_PROCESS";
@@ -50,12 +50,12 @@ pub fn own_process(test: &str) -> Command {
 }
 
 /// Runs one test in a process of its own under `strace`, and gives the lines about these system calls; or
-/// says why that cannot be done.
+/// says why that cannot be done. The lines tell of each descriptor what it is: `7<socket:[12345]>`.
 pub fn trace_own_process(test: &str, calls: &str) -> Result<Vec<String>, String> {
     let log = env::temp_dir().join(format!("mini_rt-{test}-{}.strace", process::id()));
     let run = own_process(test);
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-e", &format!("trace={calls}"), "-o"]);
+    strace.args(["-f", "-qq", "-y", "-e", &format!("trace={calls}"), "-o"]);
     strace.arg(&log).arg(run.get_program()).args(run.get_args());
     strace.envs(
         run.get_envs()
@@ -104,6 +104,25 @@ pub fn cpu_time_of(body: impl FnOnce()) -> Duration {
     cpu_time() - before
 }
 
+/// Checks that this process comes to rest: that for a while it uses next to nothing of the processor. Not at
+/// once, for whoever was busy has to find the way to sleep, and a machine may count what is not ours.
+///
+/// # Panics
+///
+/// If it never does, with what it used each time.
+pub fn assert_comes_to_rest() {
+    const A_WHILE: Duration = Duration::from_millis(300);
+    const NEXT_TO_NOTHING: Duration = Duration::from_millis(5);
+    let mut used = Vec::new();
+    while used.len() < 20 {
+        used.push(cpu_time_of(|| thread::sleep(A_WHILE)));
+        if used.last() < Some(&NEXT_TO_NOTHING) {
+            return;
+        }
+    }
+    panic!("used {used:?} of {A_WHILE:?} each");
+}
+
 /// How many descriptors are open.
 pub fn open_fds() -> usize {
     open_fd_numbers().len()
@@ -141,17 +160,26 @@ pub fn leave_fds(count: usize) {
     );
 }
 
-/// Threads that run.
-pub fn threads() -> usize {
-    thread_ids().len()
-}
-
 /// The kernel's numbers of the threads that run.
 pub fn thread_ids() -> Vec<libc::pid_t> {
+    let mut ids = listed_threads();
+    loop {
+        // A thread that ends while the list is being read can hide another.
+        let again = listed_threads();
+        if again == ids {
+            return ids;
+        }
+        ids = again;
+    }
+}
+
+fn listed_threads() -> Vec<libc::pid_t> {
     let entries = fs::read_dir("/proc/self/task").expect("procfs");
-    entries
+    let mut ids: Vec<_> = entries
         .map(|entry| number(&entry.expect("procfs")))
-        .collect()
+        .collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// The size of the address space, in bytes.
@@ -160,11 +188,31 @@ pub fn vm_size() -> u64 {
     1024 * field(&status, "VmSize:")
 }
 
-/// Waits until so many threads run: one that was joined may still be on its way out of the kernel.
-pub fn wait_for_threads(count: usize) {
-    while threads() != count {
+/// Waits until no threads run but these: one that was joined may still be on its way out of the kernel.
+///
+/// # Panics
+///
+/// If another thread stays.
+pub fn wait_for_only(threads: &[libc::pid_t]) {
+    let started = Instant::now();
+    loop {
+        let mut others = thread_ids();
+        others.retain(|thread| !threads.contains(thread));
+        if others.is_empty() {
+            return;
+        }
+        let names: Vec<_> = others.iter().map(|&thread| thread_name(thread)).collect();
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "threads that stay: {names:?}"
+        );
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn thread_name(thread: libc::pid_t) -> String {
+    let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
+    name.unwrap_or_default().trim_end().to_owned()
 }
 
 /// How often each thread but the calling one has gone to sleep.
@@ -172,15 +220,12 @@ pub fn sleeps_of_other_threads() -> Vec<(libc::pid_t, u64)> {
     // SAFETY: no memory is passed.
     let me = unsafe { libc::gettid() };
     let others = thread_ids().into_iter().filter(|&thread| thread != me);
-    let mut sleeps: Vec<_> = others
-        .map(|thread| {
-            let status = fs::read_to_string(format!("/proc/self/task/{thread}/status"));
-            let status = status.expect("a thread that stays");
-            (thread, field(&status, "voluntary_ctxt_switches:"))
-        })
-        .collect();
-    sleeps.sort_unstable();
-    sleeps
+    let sleeps = others.filter_map(|thread| {
+        // A thread that has ended meanwhile sleeps no more.
+        let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+        Some((thread, field(&status, "voluntary_ctxt_switches:")))
+    });
+    sleeps.collect()
 }
 
 fn field(text: &str, name: &str) -> u64 {
@@ -189,21 +234,18 @@ fn field(text: &str, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no field {name:?} in {text:?}"))
 }
 
-/// Raises the limit on open descriptors.
-///
-/// # Panics
-///
-/// If the hard limit is lower.
-pub fn raise_fd_limit(needed: u64) {
-    let limits = limit(libc::RLIMIT_NOFILE);
-    if limits.rlim_cur < needed {
-        assert!(
-            limits.rlim_max >= needed,
-            "this test needs {needed} descriptors, and the hard limit is {}",
-            limits.rlim_max
-        );
-        set_soft_limit(libc::RLIMIT_NOFILE, needed);
+/// How many connections, up to `wanted`, there can be with both ends in this process. Raises the limit on
+/// open descriptors as far as they need it and the hard limit lets it; some are left for everything else.
+pub fn affordable_connections(wanted: usize) -> usize {
+    const FOR_THE_REST: usize = 100;
+    let needed = 2 * wanted + FOR_THE_REST;
+    if limit(libc::RLIMIT_NOFILE).rlim_cur < needed as u64 {
+        set_soft_limit(libc::RLIMIT_NOFILE, needed as u64);
     }
+    let available = limit(libc::RLIMIT_NOFILE).rlim_cur.min(needed as u64) as usize;
+    let affordable = available.saturating_sub(FOR_THE_REST) / 2;
+    assert!(affordable > 0, "only {available} descriptors");
+    affordable
 }
 
 pub fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
@@ -216,16 +258,19 @@ pub fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
     limits
 }
 
+/// Sets a limit, as far as the hard one lets it.
 pub fn set_soft_limit(resource: libc::__rlimit_resource_t, soft: u64) {
+    let hard = limit(resource).rlim_max;
     let limits = libc::rlimit {
-        rlim_cur: soft,
-        ..limit(resource)
+        rlim_cur: soft.min(hard),
+        rlim_max: hard,
     };
     // SAFETY: `limits` is readable.
     assert_eq!(unsafe { libc::setrlimit(resource, &limits) }, 0);
 }
 
-/// What the kernel's pollers of this process report about a descriptor: the flags of each registration.
+/// What the kernel's pollers of this process report about an open descriptor: the flags of each
+/// registration.
 pub fn poller_flags(fd: RawFd) -> Vec<u32> {
     registrations(fd)
         .into_iter()
@@ -233,7 +278,7 @@ pub fn poller_flags(fd: RawFd) -> Vec<u32> {
         .collect()
 }
 
-/// The pollers that watch a descriptor.
+/// The pollers that watch an open descriptor.
 pub fn pollers_of(fd: RawFd) -> Vec<RawFd> {
     registrations(fd)
         .into_iter()

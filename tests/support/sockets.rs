@@ -1,11 +1,10 @@
 //! Pairs of streams, and blocking peers.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
-use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
+use mini_rt::net::{AsyncTcpListener, AsyncTcpSocket, AsyncTcpStream};
 use mini_rt::prelude::*;
 
 use super::random::Random;
@@ -42,6 +41,15 @@ pub async fn listen() -> (AsyncTcpListener, SocketAddr) {
         .expect("a listener");
     let addr = listener.local_addr().expect("an address");
     (listener, addr)
+}
+
+/// An address where nobody listens, as long as the socket is kept: nobody else can bind it.
+pub fn closed_port() -> (AsyncTcpSocket, SocketAddr) {
+    let socket = AsyncTcpSocket::new_v4().expect("a socket");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(any).expect("a free port");
+    let addr = socket.local_addr().expect("an address");
+    (socket, addr)
 }
 
 pub fn connect(addr: SocketAddr) -> TcpStream {
@@ -132,7 +140,8 @@ pub fn send_urgent(stream: &TcpStream, byte: u8) {
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
-/// Writes until the connection takes no more without its peer reading. Returns how much it took.
+/// Writes until the connection takes no more. Returns how much it took. A moment later it may take more, when
+/// the system has moved on what is on its way.
 pub fn fill(stream: &AsyncTcpStream) -> usize {
     let chunk = [b'f'; 64 * 1024];
     let mut total = 0;
@@ -147,14 +156,19 @@ pub fn fill(stream: &AsyncTcpStream) -> usize {
     }
 }
 
-/// Whether data for this descriptor has come, without the runtime knowing.
-pub fn wait_readable(fd: RawFd, timeout: Duration) -> bool {
+/// Blocks until data or a connection has come, without the runtime knowing. What is sent over the loopback
+/// interface need not have arrived when the call returns that sent it.
+///
+/// # Panics
+///
+/// If nothing comes for long.
+pub fn wait_readable(fd: &impl AsRawFd) {
     let mut poll = libc::pollfd {
-        fd,
+        fd: fd.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
     // SAFETY: `poll` is one writable entry.
-    let count = unsafe { libc::poll(&mut poll, 1, timeout.as_millis() as libc::c_int) };
-    count == 1
+    let count = unsafe { libc::poll(&mut poll, 1, 30_000) };
+    assert_eq!(count, 1, "nothing has come");
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use super::runtime::Runtime;
-use super::task::yield_now;
+use super::runtime::{Handle, Runtime};
+use super::task::{JoinHandle, yield_now};
 
 /// Runs a closure that may block on a thread, and waits for it as a task does. Its panic goes on here.
 pub async fn on_thread<T: Send + 'static>(closure: impl FnOnce() -> T + Send + 'static) -> T {
@@ -182,7 +182,33 @@ pub fn block_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Gives every task the time to begin to wait.
+/// Awaits a future, and counts it after its first poll: if it has to wait, it waits by then.
+pub async fn note_begun<F: Future>(future: F, begun: &AtomicUsize) -> F::Output {
+    let mut future = pin!(future);
+    let mut has_begun = false;
+    poll_fn(|cx| {
+        let poll = future.as_mut().poll(cx);
+        if !std::mem::replace(&mut has_begun, true) {
+            begun.fetch_add(1, SeqCst);
+        }
+        poll
+    })
+    .await
+}
+
+/// Spawns a task, and comes back after its first poll.
+pub async fn spawn_begun<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counter = begun.clone();
+    let task = Handle::current().spawn(async move { note_begun(future, &counter).await });
+    until(|| begun.load(SeqCst) == 1).await;
+    task
+}
+
+/// Lets other tasks run for a while. On other cores they may not have got on, though.
 pub async fn settle() {
     for _ in 0..200 {
         yield_now().await;

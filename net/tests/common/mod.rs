@@ -4,7 +4,7 @@
 #![allow(dead_code)] // each test binary uses its part
 
 use std::future::poll_fn;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use mini_rt_net::{AsyncTcpListener, AsyncTcpStream};
-use mini_rt_runtime::yield_now;
+use mini_rt_net::{AsyncTcpListener, AsyncTcpSocket, AsyncTcpStream};
 use mini_rt_runtime::runtime::{Builder, Runtime};
 use mini_rt_runtime::spawn;
 use mini_rt_runtime::task::JoinHandle;
+use mini_rt_runtime::yield_now;
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
@@ -82,6 +82,20 @@ where
         yield_now().await;
     }
     tasks
+}
+
+/// A name that does not resolve, which is known without asking the network: a label of a name has 63
+/// characters at most.
+pub fn impossible_name() -> String {
+    format!("{}:80", "x".repeat(64))
+}
+
+/// An address where nobody listens, as long as the socket is kept: nobody else can bind it.
+pub fn closed_port() -> (AsyncTcpSocket, SocketAddr) {
+    let socket = AsyncTcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let addr = socket.local_addr().unwrap();
+    (socket, addr)
 }
 
 /// A stream of ours and its peer, a blocking one of std's.
