@@ -1,19 +1,17 @@
 //! One echo server, on each runtime.
 //!
-//! The handler and the accept loop are written once, in two macros, because the runtimes share
-//! neither the traits nor the types that a generic function would need. Every connection has a task,
-//! a buffer of [`BUFFER_SIZE`] bytes and `TCP_NODELAY`.
+//! The handler and the accept loop are generic over [`Network`], all but nio's, which are the same
+//! text. Every connection has a task, a buffer of [`BUFFER_SIZE`] bytes and `TCP_NODELAY`.
 
 use std::io;
 use std::net::SocketAddr;
 
+use crate::network::Network;
 use crate::peer::{Executor, MiniRt, Nio, Peer, Smol, Tokio};
+use crate::process::announce;
 
 /// The bytes a connection reads at most before it writes them back.
 pub const BUFFER_SIZE: usize = 4096;
-
-/// What stands before the address in the line that a server prints once it can be connected to.
-pub const ANNOUNCEMENT: &str = "listening on ";
 
 /// Serves `addr` on `workers` worker threads of `peer`, and prints its address once it listens.
 ///
@@ -21,71 +19,39 @@ pub const ANNOUNCEMENT: &str = "listening on ";
 /// Returns only on an error: of the runtime's start, of `bind`, or of `accept`.
 pub fn serve(peer: Peer, workers: usize, addr: SocketAddr) -> io::Result<()> {
     match peer {
-        Peer::MiniRt => MiniRt::run(workers, on_mini_rt::serve(addr))?,
-        Peer::Tokio => Tokio::run(workers, on_tokio::serve(addr))?,
-        Peer::Smol => Smol::run(workers, on_smol::serve(addr))?,
+        Peer::MiniRt => MiniRt::run(workers, serve_on::<MiniRt>(addr))?,
+        Peer::Tokio => Tokio::run(workers, serve_on::<Tokio>(addr))?,
+        Peer::Smol => Smol::run(workers, serve_on::<Smol>(addr))?,
         Peer::Nio => Nio::start(workers)?.block_on(|| on_nio::serve(addr)),
     }
 }
 
-fn announce(addr: SocketAddr) {
-    println!("{ANNOUNCEMENT}{addr}");
+async fn serve_on<N: Network>(addr: SocketAddr) -> io::Result<()> {
+    let listener = N::bind(addr).await?;
+    announce(N::local_addr(&listener)?);
+    accept_all::<N>(listener).await
 }
 
-macro_rules! echo_handler {
-    ($stream:ty) => {
-        async fn echo(mut stream: $stream) -> io::Result<()> {
-            let mut buffer = vec![0; BUFFER_SIZE];
-            loop {
-                let received = stream.read(&mut buffer).await?;
-                if received == 0 {
-                    return Ok(());
-                }
-                stream.write_all(&buffer[..received]).await?;
-            }
+/// Accepts connections and spawns the handler of each.
+///
+/// # Errors
+/// Returns only on an error of `accept`.
+pub async fn accept_all<N: Network>(listener: N::Listener) -> io::Result<()> {
+    loop {
+        let stream = N::accept(&listener).await?;
+        N::detach(N::spawn(echo::<N>(stream)));
+    }
+}
+
+async fn echo<N: Network>(mut stream: N::Stream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_SIZE];
+    loop {
+        let received = N::read(&mut stream, &mut buffer).await?;
+        if received == 0 {
+            return Ok(());
         }
-    };
-}
-
-macro_rules! accept_loop {
-    ($listener:ty, $detach:expr) => {
-        pub(super) async fn serve(addr: SocketAddr) -> io::Result<()> {
-            let listener = <$listener>::bind(addr).await?;
-            announce(listener.local_addr()?);
-            loop {
-                let (stream, _peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                $detach(echo(stream));
-            }
-        }
-    };
-}
-
-mod on_mini_rt {
-    use super::*;
-    use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
-    use mini_rt::prelude::*;
-
-    echo_handler!(AsyncTcpStream);
-    accept_loop!(AsyncTcpListener, |echo| drop(MiniRt::spawn(echo)));
-}
-
-mod on_tokio {
-    use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
-
-    echo_handler!(TcpStream);
-    accept_loop!(TcpListener, |echo| drop(Tokio::spawn(echo)));
-}
-
-mod on_smol {
-    use super::*;
-    use smol::io::{AsyncReadExt, AsyncWriteExt};
-    use smol::net::{TcpListener, TcpStream};
-
-    echo_handler!(TcpStream);
-    accept_loop!(TcpListener, |echo| Smol::spawn(echo).detach());
+        N::write_all(&mut stream, &buffer[..received]).await?;
+    }
 }
 
 /// nio's streams stay on the thread that registers them, so an accepted connection is registered by
@@ -95,8 +61,6 @@ mod on_nio {
     use nio::net::{TcpListener, TcpStream};
     use smol::io::AsyncWriteExt;
 
-    echo_handler!(TcpStream);
-
     pub(super) async fn serve(addr: SocketAddr) -> io::Result<()> {
         let mut listener = TcpListener::bind(addr).await?;
         announce(listener.local_addr()?);
@@ -104,6 +68,17 @@ mod on_nio {
             let connection = listener.accept().await?;
             connection.set_nodelay(true)?;
             nio::spawn_pinned(move || async move { echo(connection.connect().await?).await });
+        }
+    }
+
+    async fn echo(mut stream: TcpStream) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER_SIZE];
+        loop {
+            let received = stream.read(&mut buffer).await?;
+            if received == 0 {
+                return Ok(());
+            }
+            stream.write_all(&buffer[..received]).await?;
         }
     }
 }

@@ -78,6 +78,11 @@ pub trait Executor: 'static {
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
+    /// Gives up a handle, and lets its task run on.
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        drop(handle);
+    }
+
     /// The output of an awaited task.
     ///
     /// # Panics
@@ -94,6 +99,15 @@ const TASK_FAILED: &str = "a task of the workload failed";
 #[derive(Debug)]
 pub struct MiniRt;
 
+impl MiniRt {
+    /// A runtime with `workers` worker threads.
+    pub(crate) fn start(workers: usize) -> io::Result<mini_rt::runtime::Runtime> {
+        mini_rt::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .build()
+    }
+}
+
 impl Executor for MiniRt {
     type Handle<T: Send + 'static> = mini_rt::task::JoinHandle<T>;
     type Joined<T: Send + 'static> = Result<T, mini_rt::task::JoinError>;
@@ -103,9 +117,7 @@ impl Executor for MiniRt {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let runtime = mini_rt::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .build()?;
+        let runtime = Self::start(workers)?;
         Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
     }
 
@@ -130,6 +142,16 @@ impl Executor for MiniRt {
 #[derive(Debug)]
 pub struct Tokio;
 
+impl Tokio {
+    /// A runtime with `workers` worker threads.
+    pub(crate) fn start(workers: usize) -> io::Result<tokio::runtime::Runtime> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+    }
+}
+
 impl Executor for Tokio {
     type Handle<T: Send + 'static> = tokio::task::JoinHandle<T>;
     type Joined<T: Send + 'static> = Result<T, tokio::task::JoinError>;
@@ -139,10 +161,7 @@ impl Executor for Tokio {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .enable_all()
-            .build()?;
+        let runtime = Self::start(workers)?;
         Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
     }
 
@@ -172,6 +191,18 @@ pub struct Smol;
 
 static SMOL_EXECUTOR: smol::Executor<'static> = smol::Executor::new();
 
+impl Smol {
+    /// Starts `workers` threads that run the executor for ever.
+    pub(crate) fn start(workers: usize) -> io::Result<()> {
+        for id in 0..workers {
+            thread::Builder::new()
+                .name(format!("smol-{id}"))
+                .spawn(|| smol::block_on(SMOL_EXECUTOR.run(pending::<()>())))?;
+        }
+        Ok(())
+    }
+}
+
 impl Executor for Smol {
     type Handle<T: Send + 'static> = smol::Task<T>;
     type Joined<T: Send + 'static> = T;
@@ -181,11 +212,7 @@ impl Executor for Smol {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        for id in 0..workers {
-            thread::Builder::new()
-                .name(format!("smol-{id}"))
-                .spawn(|| smol::block_on(SMOL_EXECUTOR.run(pending::<()>())))?;
-        }
+        Self::start(workers)?;
         Ok(smol::block_on(Self::spawn(main)))
     }
 
@@ -195,6 +222,10 @@ impl Executor for Smol {
         F::Output: Send + 'static,
     {
         SMOL_EXECUTOR.spawn(future)
+    }
+
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        handle.detach();
     }
 
     fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {

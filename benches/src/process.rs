@@ -1,58 +1,158 @@
-//! The server as a process of its own, and the CPU time that a process has used.
+//! Child processes: the servers, and measurements that print what they have found.
+//!
+//! Whatever a child is waited for has a deadline, and a child never outlives the value that holds it.
 
-use std::collections::HashMap;
-use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::echo::ANNOUNCEMENT;
 use crate::peer::Peer;
 
-/// A running `echo_server` that is killed when this is dropped.
-#[derive(Debug)]
-pub struct EchoServer {
-    child: Child,
-    addr: SocketAddr,
+/// What stands before the address in the line that a server prints once it can be connected to.
+pub const ANNOUNCEMENT: &str = "listening on ";
+
+/// How long a server may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Tells the process that started this one where it listens.
+pub fn announce(addr: SocketAddr) {
+    println!("{ANNOUNCEMENT}{addr}");
 }
 
-impl EchoServer {
+/// A running server that is killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    addrs: Vec<SocketAddr>,
+}
+
+impl Server {
     /// Starts the `echo_server` that stands beside the running program, on a free port of 127.0.0.1,
     /// and waits until it listens.
     ///
     /// # Errors
-    /// When the program is missing or cannot start, or ends before it has printed its address.
-    pub fn start(peer: Peer, workers: usize) -> io::Result<Self> {
-        let program = std::env::current_exe()?.with_file_name("echo_server");
-        let mut child = Command::new(&program)
-            .args(["--runtime", peer.name(), "--workers", &workers.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| io::Error::other(format!("{}: {error}", program.display())))?;
-        match announced_addr(&mut child) {
-            Ok(addr) => Ok(Self { child, addr }),
-            Err(error) => {
-                child.kill()?;
-                child.wait()?;
-                Err(error)
-            }
-        }
+    /// When the program is missing or cannot start, or does not print its address.
+    pub fn echo(peer: Peer, workers: usize) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?.with_file_name("echo_server"));
+        command.args(["--runtime", peer.name(), "--workers", &workers.to_string()]);
+        Self::start(command, 1)
     }
 
-    /// The address it listens on.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Starts the running program once more, with other `arguments`, and waits until it has announced
+    /// as many addresses as it has `listeners`.
+    ///
+    /// # Errors
+    /// When it cannot start, or does not print its addresses.
+    pub fn same_program(arguments: &[&str], listeners: usize) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments);
+        Self::start(command, listeners)
+    }
+
+    fn start(command: Command, listeners: usize) -> io::Result<Self> {
+        let mut process = Process::start(command, PATIENCE)?;
+        let addrs = (0..listeners).map(|_| announced_addr(process.line()?));
+        let addrs = addrs.collect::<io::Result<_>>()?;
+        Ok(Self { process, addrs })
+    }
+
+    /// Where it listens, in the order in which it said so.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 }
 
-impl Drop for EchoServer {
+fn announced_addr(line: Option<String>) -> io::Result<SocketAddr> {
+    line.as_deref()
+        .and_then(|line| line.strip_prefix(ANNOUNCEMENT)?.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("the server said {line:?}, not where it listens")))
+}
+
+/// Runs the running program once more, with other `arguments`, and gives the lines that it prints.
+///
+/// # Errors
+/// When it cannot start, fails, or takes longer than `patience`.
+pub fn lines_of_same_program(arguments: &[&str], patience: Duration) -> io::Result<Vec<String>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    lines_of(command, patience)
+}
+
+fn lines_of(command: Command, patience: Duration) -> io::Result<Vec<String>> {
+    let mut process = Process::start(command, patience)?;
+    let mut lines = Vec::new();
+    while let Some(line) = process.line()? {
+        lines.push(line);
+    }
+    let status = process.child.wait()?;
+    if status.success() {
+        Ok(lines)
+    } else {
+        Err(process.error(status))
+    }
+}
+
+/// A child whose lines are read; killed, unless it has ended, when this is dropped.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    command: Command,
+    lines: Receiver<io::Result<String>>,
+    patience: Duration,
+    deadline: Instant,
+}
+
+impl Process {
+    fn start(mut command: Command, patience: Duration) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|error| io::Error::other(format!("{command:?}: {error}")))?;
+        let output = child.stdout.take().expect("the child's output is piped");
+        let (sender, lines) = channel();
+        // Ends with the child, whose end of the pipe is then closed.
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            command,
+            lines,
+            patience,
+            deadline: Instant::now() + patience,
+        })
+    }
+
+    /// The next line, or none at the end of the output.
+    fn line(&mut self) -> io::Result<Option<String>> {
+        let remaining = self.deadline.saturating_duration_since(Instant::now());
+        match self.lines.recv_timeout(remaining) {
+            Ok(line) => line.map(Some),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(self.error(format_args!("not done within {:?}", self.patience)))
+            }
+        }
+    }
+
+    fn error(&self, reason: impl std::fmt::Display) -> io::Error {
+        io::Error::other(format!("{:?}: {reason}", self.command))
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         // Both fail only for a child that was waited for already, and nobody else can wait for it.
         let _ = self.child.kill();
@@ -60,90 +160,50 @@ impl Drop for EchoServer {
     }
 }
 
-fn announced_addr(server: &mut Child) -> io::Result<SocketAddr> {
-    let output = server.stdout.take().expect("the server's output is piped");
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    line.trim_end()
-        .strip_prefix(ANNOUNCEMENT)
-        .and_then(|addr| addr.parse().ok())
-        .ok_or_else(|| io::Error::other(format!("the server said {line:?}, not where it listens")))
-}
-
-/// The CPU time of each thread of a process at one moment, from the kernel's `schedstat` files.
-#[derive(Debug)]
-pub struct CpuTime(HashMap<String, u64>);
-
-impl CpuTime {
-    /// Reads the CPU time of every live thread of the process `pid`.
-    ///
-    /// # Errors
-    /// When there is no such process, or the system has no `schedstat` files.
-    pub fn of(pid: u32) -> io::Result<Self> {
-        Self::read(pid).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("the CPU time of process {pid}: {error}"),
-            )
-        })
-    }
-
-    fn read(pid: u32) -> io::Result<Self> {
-        let mut nanoseconds = HashMap::new();
-        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let thread = thread?;
-            let statistics = match fs::read_to_string(thread.path().join("schedstat")) {
-                Err(error) if has_ended(&error) => continue,
-                result => result?,
-            };
-            let on_cpu = statistics
-                .split(' ')
-                .next()
-                .and_then(|field| field.parse().ok());
-            let on_cpu = on_cpu.ok_or_else(|| io::Error::other("an unknown form of schedstat"))?;
-            nanoseconds.insert(thread.file_name().to_string_lossy().into_owned(), on_cpu);
-        }
-        if nanoseconds.is_empty() {
-            return Err(io::Error::other("no thread has a schedstat file"));
-        }
-        Ok(Self(nanoseconds))
-    }
-
-    /// What the threads have used since `earlier`. A thread that has ended counts nothing, one that
-    /// has started counts whole.
-    pub fn since(&self, earlier: &CpuTime) -> Duration {
-        let used = |(thread, end): (&String, &u64)| end - earlier.0.get(thread).unwrap_or(&0);
-        Duration::from_nanos(self.0.iter().map(used).sum())
-    }
-}
-
-/// Whether a thread's file could not be read because the thread has ended since it was listed.
-fn has_ended(error: &io::Error) -> bool {
-    const NO_SUCH_PROCESS: i32 = 3;
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::hint::spin_loop;
-    use std::time::Instant;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
 
     #[test]
-    fn cpu_time_is_at_most_the_time_of_all_cpus() {
-        let pid = std::process::id();
-        let cpus = std::thread::available_parallelism().unwrap().get() as u32;
+    fn the_lines_of_a_child_that_succeeds() {
+        let lines = lines_of(shell("echo one; echo two"), LONG).unwrap();
+        assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_child_that_fails_is_an_error_even_if_it_has_printed() {
+        let error = lines_of(shell("echo one; exit 3"), LONG).unwrap_err();
+        assert!(error.to_string().contains("exit status: 3"), "{error}");
+    }
+
+    #[test]
+    fn a_child_that_takes_too_long_is_an_error() {
         let start = Instant::now();
-        let before = CpuTime::of(pid).unwrap();
-        // Ends only if busy time is seen to grow.
-        while CpuTime::of(pid).unwrap().since(&before) < Duration::from_millis(20) {
-            spin_loop();
+        let error = lines_of(shell("exec sleep 60"), Duration::from_millis(50)).unwrap_err();
+        assert!(error.to_string().contains("not done within"), "{error}");
+        assert!(start.elapsed() < LONG, "the child was waited for");
+    }
+
+    #[test]
+    fn a_server_must_say_where_it_listens() {
+        let script = "echo listening on 127.0.0.1:1; echo listening on 127.0.0.1:2; exec sleep 60";
+        let server = Server::start(shell(script), 2).unwrap();
+        let ports: Vec<u16> = server.addrs().iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [1, 2]);
+        for script in ["echo listening on nothing", "true"] {
+            let error = Server::start(shell(script), 1).unwrap_err();
+            assert!(
+                error.to_string().contains("not where it listens"),
+                "{error}"
+            );
         }
-        let used = CpuTime::of(pid).unwrap().since(&before);
-        assert!(
-            used <= start.elapsed() * cpus,
-            "{used:?} of {:?}",
-            start.elapsed()
-        );
     }
 }

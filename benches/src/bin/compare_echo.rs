@@ -6,14 +6,15 @@
 //! `compare_echo.sh` builds everything it needs and runs it.
 
 use std::error::Error;
-use std::ffi::OsString;
-use std::str::FromStr;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use mini_rt_benches::arguments::{count, list, seconds};
 use mini_rt_benches::load::{self, Amount, Load};
 use mini_rt_benches::peer::Peer;
-use mini_rt_benches::process::EchoServer;
+use mini_rt_benches::process::Server;
+use mini_rt_benches::statistics;
+use mini_rt_benches::turns::turns;
 
 struct Settings {
     peers: Vec<Peer>,
@@ -39,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_arguments()?;
     for &workers in &settings.workers {
         for &connections in &settings.connections {
-            let turns = take_turns(&settings, workers, connections)?;
-            print_table(&settings, workers, connections, &turns);
+            let taken = take_turns(&settings, workers, connections)?;
+            print_table(&settings, workers, connections, &taken);
         }
     }
     Ok(())
@@ -64,7 +65,7 @@ impl Settings {
                 Long("runtimes") => settings.peers = list(arguments.value()?)?,
                 Long("workers") => settings.workers = list(arguments.value()?)?,
                 Long("connections") => settings.connections = list(arguments.value()?)?,
-                Long("rounds") => settings.rounds = arguments.value()?.parse()?,
+                Long("rounds") => settings.rounds = count(arguments.value()?)?,
                 Long("size") => settings.size = arguments.value()?.parse()?,
                 Long("threads") => settings.client_threads = arguments.value()?.parse()?,
                 Long("warmup") => settings.warmup = seconds(arguments.value()?)?,
@@ -72,24 +73,8 @@ impl Settings {
                 _ => return Err(argument.unexpected()),
             }
         }
-        if settings.rounds == 0 {
-            return Err("--rounds must be at least 1".into());
-        }
         Ok(settings)
     }
-}
-
-fn list<T>(value: OsString) -> Result<Vec<T>, lexopt::Error>
-where
-    T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
-{
-    value.parse_with(|text| text.split(',').map(T::from_str).collect())
-}
-
-fn seconds(value: OsString) -> Result<Duration, lexopt::Error> {
-    value.parse_with(|text| -> Result<Duration, Box<dyn Error + Send + Sync>> {
-        Ok(Duration::try_from_secs_f64(text.parse()?)?)
-    })
 }
 
 /// All turns of each runtime, in the order of `settings.peers`.
@@ -98,25 +83,21 @@ fn take_turns(
     workers: usize,
     connections: usize,
 ) -> Result<Vec<Vec<Turn>>, Box<dyn Error>> {
-    let mut turns: Vec<Vec<Turn>> = settings.peers.iter().map(|_| Vec::new()).collect();
-    for round in 0..settings.rounds {
-        for place in 0..settings.peers.len() {
-            // Each round begins with another runtime, so that nobody always follows the same one.
-            let index = (round + place) % settings.peers.len();
-            let peer = settings.peers[index];
-            let turn = take_turn(settings, peer, workers, connections).map_err(|error| {
-                format!("{peer}, {workers} workers, {connections} connections: {error}")
-            })?;
-            eprintln!(
-                "workers {workers}, connections {connections}, round {}/{}: {peer:8} {:7.0} requests/s",
-                round + 1,
-                settings.rounds,
-                turn.requests_per_second
-            );
-            turns[index].push(turn);
-        }
+    let mut taken: Vec<Vec<Turn>> = settings.peers.iter().map(|_| Vec::new()).collect();
+    for (round, index) in turns(settings.rounds, settings.peers.len()) {
+        let peer = settings.peers[index];
+        let turn = take_turn(settings, peer, workers, connections).map_err(|error| {
+            format!("{peer}, {workers} workers, {connections} connections: {error}")
+        })?;
+        eprintln!(
+            "workers {workers}, connections {connections}, round {}/{}: {peer:8} {:7.0} requests/s",
+            round + 1,
+            settings.rounds,
+            turn.requests_per_second
+        );
+        taken[index].push(turn);
     }
-    Ok(turns)
+    Ok(taken)
 }
 
 fn take_turn(
@@ -125,9 +106,9 @@ fn take_turn(
     workers: usize,
     connections: usize,
 ) -> Result<Turn, Box<dyn Error>> {
-    let server = EchoServer::start(peer, workers)?;
+    let server = Server::echo(peer, workers)?;
     let report = load::run(&Load {
-        addr: server.addr(),
+        addr: server.addrs()[0],
         connections,
         size: settings.size,
         threads: settings.client_threads.min(connections),
@@ -194,17 +175,9 @@ fn print_table(settings: &Settings, workers: usize, connections: usize, turns: &
 }
 
 fn sorted(turns: &[Turn], figure: fn(&Turn) -> f64) -> Vec<f64> {
-    let mut figures: Vec<f64> = turns.iter().map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    figures
+    statistics::sorted(turns.iter().map(figure))
 }
 
 fn median(turns: &[Turn], figure: fn(&Turn) -> f64) -> f64 {
-    let figures = sorted(turns, figure);
-    let middle = figures.len() / 2;
-    if figures.len() % 2 == 1 {
-        figures[middle]
-    } else {
-        (figures[middle - 1] + figures[middle]) / 2.0
-    }
+    statistics::median(turns.iter().map(figure))
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::process::CpuTime;
+use crate::usage::CpuTime;
 use connection::Connection;
 use driver::{Driver, Plan};
 

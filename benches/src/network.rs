@@ -1,0 +1,192 @@
+//! TCP on the runtimes whose connections any of their tasks can use.
+//!
+//! As in [`Executor`], each method is one call of the runtime's own function, and what it returns is
+//! the runtime's own future, so that servers are written once and what is measured is the runtime.
+//! nio is missing: its streams stay on the thread that registers them, so its tasks cannot be moved.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::peer::{Executor, MiniRt, Peer, Smol, Tokio};
+
+/// A free port of 127.0.0.1.
+pub const LOCALHOST: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// The operations of a runtime that servers and clients use.
+pub trait Network: Executor {
+    /// A listening socket.
+    type Listener: Send + Sync;
+
+    /// A connection.
+    type Stream: Send;
+
+    /// Whether [`sleep`](Self::sleep) is there.
+    const HAS_TIMERS: bool;
+
+    /// Starts a runtime with `workers` worker threads and waits for `main` on the calling thread, as
+    /// the root future of the runtime's `block_on`, which is no task.
+    ///
+    /// # Errors
+    /// The runtime's own when it cannot start.
+    fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output>;
+
+    /// Listens on `addr`.
+    fn bind(addr: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+
+    /// Where a listener listens.
+    ///
+    /// # Errors
+    /// The system's.
+    fn local_addr(listener: &Self::Listener) -> io::Result<SocketAddr>;
+
+    /// Waits for a connection, which gets `TCP_NODELAY`.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Connects, with `TCP_NODELAY`.
+    fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Reads what is there, or waits until something is; zero at the end of the stream.
+    fn read<'a>(
+        stream: &'a mut Self::Stream,
+        buffer: &'a mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send;
+
+    /// Writes all of `bytes`.
+    fn write_all<'a>(
+        stream: &'a mut Self::Stream,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Waits on the runtime's own timer.
+    ///
+    /// # Panics
+    /// If [`HAS_TIMERS`](Self::HAS_TIMERS) is false.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// The error for a `peer` that has no [`Network`].
+pub fn not_a_network(peer: Peer) -> io::Error {
+    let reason = format!("the connections of {peer} stay with the task that made them");
+    io::Error::new(io::ErrorKind::Unsupported, reason)
+}
+
+/// Fills `message`; false if the stream has ended before its first byte.
+///
+/// # Errors
+/// The system's; [`io::ErrorKind::UnexpectedEof`] if the stream ends within the message.
+pub async fn receive<N: Network>(stream: &mut N::Stream, message: &mut [u8]) -> io::Result<bool> {
+    let mut received = 0;
+    while received < message.len() {
+        match N::read(stream, &mut message[received..]).await? {
+            0 if received == 0 => return Ok(false),
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            bytes => received += bytes,
+        }
+    }
+    Ok(true)
+}
+
+macro_rules! tcp {
+    ($listener:ty, $stream:ty) => {
+        type Listener = $listener;
+        type Stream = $stream;
+
+        fn bind(addr: SocketAddr) -> impl Future<Output = io::Result<$listener>> + Send {
+            <$listener>::bind(addr)
+        }
+
+        fn local_addr(listener: &$listener) -> io::Result<SocketAddr> {
+            listener.local_addr()
+        }
+
+        async fn accept(listener: &$listener) -> io::Result<$stream> {
+            let (stream, _peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
+
+        async fn connect(addr: SocketAddr) -> io::Result<$stream> {
+            let stream = <$stream>::connect(addr).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
+
+        fn read<'a>(
+            stream: &'a mut $stream,
+            buffer: &'a mut [u8],
+        ) -> impl Future<Output = io::Result<usize>> + Send {
+            stream.read(buffer)
+        }
+
+        fn write_all<'a>(
+            stream: &'a mut $stream,
+            bytes: &'a [u8],
+        ) -> impl Future<Output = io::Result<()>> + Send {
+            stream.write_all(bytes)
+        }
+    };
+}
+
+mod on_mini_rt {
+    use super::*;
+    use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
+    use mini_rt::prelude::*;
+
+    impl Network for MiniRt {
+        const HAS_TIMERS: bool = false;
+
+        tcp!(AsyncTcpListener, AsyncTcpStream);
+
+        fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
+            Ok(Self::start(workers)?.block_on(main))
+        }
+
+        async fn sleep(_duration: Duration) {
+            panic!("mini_rt has no timers");
+        }
+    }
+}
+
+mod on_tokio {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    impl Network for Tokio {
+        const HAS_TIMERS: bool = true;
+
+        tcp!(TcpListener, TcpStream);
+
+        fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
+            Ok(Self::start(workers)?.block_on(main))
+        }
+
+        fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+            tokio::time::sleep(duration)
+        }
+    }
+}
+
+mod on_smol {
+    use super::*;
+    use smol::io::{AsyncReadExt, AsyncWriteExt};
+    use smol::net::{TcpListener, TcpStream};
+
+    impl Network for Smol {
+        const HAS_TIMERS: bool = true;
+
+        tcp!(TcpListener, TcpStream);
+
+        fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
+            Self::start(workers)?;
+            Ok(smol::block_on(main))
+        }
+
+        async fn sleep(duration: Duration) {
+            smol::Timer::after(duration).await;
+        }
+    }
+}
