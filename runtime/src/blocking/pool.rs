@@ -7,16 +7,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::contain::discard;
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::Runnable;
 
-/// Starts a thread that runs the closure.
+/// Starts a thread that runs the closure. Does not panic.
 pub(crate) type StartThread =
     dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> + Send + Sync;
 
@@ -46,6 +44,8 @@ struct State {
     /// Calls that no thread has heard yet.
     calls: usize,
     threads: BTreeMap<u64, Option<JoinHandle<()>>>,
+    /// Threads that have ended since the shutdown, to be joined.
+    ended: Vec<JoinHandle<()>>,
     last_thread: u64,
     /// Threads that exist perhaps, though not with their handle in `threads`.
     starting: usize,
@@ -88,22 +88,15 @@ impl Pool {
         state.starting += 1;
         drop(state);
         let inner = self.0.clone();
-        let start = || (self.0.config.start_thread)(Box::new(move || inner.run(id)));
-        // It calls the user's function for the thread's name.
-        let started = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|payload| {
-            discard(payload);
-            Err(io::Error::other("the function that names threads panicked"))
-        });
+        let started = (self.0.config.start_thread)(Box::new(move || inner.run(id)));
         let mut state = self.0.state.lock();
         state.starting -= 1;
         self.0.started.notify_all();
         match started {
-            Ok(thread) => {
-                // Unless it has ended already.
-                if let Some(place) = state.threads.get_mut(&id) {
-                    *place = Some(thread);
-                }
-            }
+            Ok(thread) => match state.threads.get_mut(&id) {
+                Some(place) => *place = Some(thread),
+                None => state.note_end(thread),
+            },
             Err(_) => {
                 state.threads.remove(&id);
                 if state.threads.is_empty() {
@@ -138,6 +131,13 @@ impl Pool {
         jobs.into_iter().for_each(Runnable::cancel);
     }
 
+    /// Lets go of the threads: nobody is going to join them.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.0.state.lock();
+        state.ended.clear();
+        state.threads.values_mut().for_each(|thread| *thread = None);
+    }
+
     /// Closes the pool and waits for the jobs that have begun, except for one that makes this very call.
     pub(crate) fn shut_down(&self) {
         self.close();
@@ -146,13 +146,24 @@ impl Pool {
             while state.starting > 0 {
                 state = self.0.started.wait(state);
             }
-            std::mem::take(&mut state.threads)
+            let running = std::mem::take(&mut state.threads);
+            let ended = std::mem::take(&mut state.ended);
+            running.into_values().flatten().chain(ended)
         };
         let own = crate::sync::thread::current().id();
-        for thread in threads.into_values().flatten() {
+        for thread in threads {
             if thread.thread().id() != own {
                 let _ = thread.join();
             }
+        }
+    }
+}
+
+impl State {
+    /// Keeps the handle of a thread that has ended, if it is going to be joined.
+    fn note_end(&mut self, thread: JoinHandle<()>) {
+        if self.shut_down {
+            self.ended.push(thread);
         }
     }
 }
@@ -176,7 +187,9 @@ impl Inner {
                 break;
             }
         }
-        state.threads.remove(&id);
+        if let Some(Some(own)) = state.threads.remove(&id) {
+            state.note_end(own);
+        }
     }
 
     /// Waits for a call; false if the thread should end instead.

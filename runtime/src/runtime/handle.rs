@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::RuntimeMetrics;
 use crate::blocking;
 use crate::scheduler::{Shared, context};
+use crate::sync::thread;
 use crate::task::{JoinHandle, Origin};
 
 /// A runtime's address: cheap to clone, and good for spawning from any thread.
@@ -33,16 +34,29 @@ pub struct Handle {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// What kind of runtime it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// Tasks run on the thread that is in `block_on`.
+    CurrentThread,
+    /// Tasks run on worker threads.
+    MultiThread,
+}
+
 /// There is no runtime on this thread.
 #[derive(Debug)]
 pub struct TryCurrentError(());
 
 /// The scope of [`Handle::enter`].
 ///
-/// Guards must be dropped in the reverse order of their making.
+/// # Panics
+///
+/// Guards must be dropped in the reverse order of their making, and inside a `block_on` those that were made
+/// there; the drop of another panics.
 #[must_use = "the runtime is entered only until this guard is dropped"]
 pub struct EnterGuard<'a> {
-    before: Option<Arc<Shared>>,
+    scope: context::Scope,
     handle: PhantomData<&'a Handle>,
     not_send: PhantomData<*const ()>,
 }
@@ -53,6 +67,17 @@ impl Handle {
     /// # Panics
     ///
     /// Outside a runtime; see [`try_current`](Self::try_current).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::{Builder, Handle};
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.block_on(async { Handle::current().spawn(async { 42 }) });
+    /// assert_eq!(runtime.block_on(task)?, 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn current() -> Self {
         match Self::try_current() {
@@ -66,13 +91,77 @@ impl Handle {
     /// # Errors
     ///
     /// If there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::{Builder, Handle};
+    ///
+    /// assert!(Handle::try_current().is_err());
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// assert!(runtime.block_on(async { Handle::try_current().is_ok() }));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_current() -> Result<Self, TryCurrentError> {
         context::current()
             .map(|shared| Self { shared })
             .ok_or(TryCurrentError(()))
     }
 
+    /// As [`Runtime::block_on`](super::Runtime::block_on), also on a current-thread runtime. After the
+    /// runtime's end the future runs alone: what it spawns is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics, and if the thread is running async tasks already; a blocking closure, or one in
+    /// [`block_in_place`](crate::block_in_place), may call it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::{Builder, Handle};
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
+    /// let sum = runtime.spawn_blocking(|| Handle::current().block_on(async { 1 + 2 }));
+    /// assert_eq!(runtime.block_on(sum)?, 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.shared.block_on(future)
+    }
+
+    /// What kind of runtime it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::{Builder, RuntimeFlavor};
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// assert_eq!(runtime.handle().runtime_flavor(), RuntimeFlavor::CurrentThread);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        if self.shared.has_workers() {
+            RuntimeFlavor::MultiThread
+        } else {
+            RuntimeFlavor::CurrentThread
+        }
+    }
+
     /// As [`Runtime::spawn`](super::Runtime::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.handle().spawn(async { 42 });
+    /// assert_eq!(runtime.block_on(task)?, 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -83,6 +172,17 @@ impl Handle {
     }
 
     /// As [`Runtime::spawn_blocking`](super::Runtime::spawn_blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let sum = runtime.handle().spawn_blocking(|| 1 + 2);
+    /// assert_eq!(runtime.block_on(sum)?, 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
     where
@@ -93,14 +193,39 @@ impl Handle {
     }
 
     /// Numbers about the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// assert_eq!(runtime.handle().metrics().num_workers(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self)
     }
 
     /// Makes this the runtime that code on this thread uses, until the guard is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mini_rt_runtime::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let handle = runtime.handle().clone();
+    /// let task = {
+    ///     let _guard = handle.enter();
+    ///     mini_rt_runtime::spawn(async { 42 })
+    /// };
+    /// assert_eq!(runtime.block_on(task)?, 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {
-            before: context::set_current(Some(self.shared.clone())),
+            scope: context::enter(self.shared.clone()),
             handle: PhantomData,
             not_send: PhantomData,
         }
@@ -130,8 +255,16 @@ where
 }
 
 impl Drop for EnterGuard<'_> {
+    #[track_caller]
     fn drop(&mut self) {
-        context::set_current(self.before.take());
+        if self.scope.is_innermost() {
+            return self.scope.leave();
+        }
+        assert!(
+            thread::panicking(),
+            "a guard of `enter` was dropped out of order: guards must be dropped in the reverse order of \
+             their making"
+        );
     }
 }
 

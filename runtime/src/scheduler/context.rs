@@ -23,6 +23,11 @@ crate::sync::thread_local! {
     static DRIVING: Cell<bool> = const { Cell::new(false) };
 }
 
+crate::sync::thread_local! {
+    /// How many scopes are open.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
 /// The sentence for whoever needs a runtime and has none.
 pub(crate) const NO_RUNTIME: &str = "there is no mini_rt runtime here: call this from a future inside \
      `Runtime::block_on`, `#[mini_rt::main]` or a task, or hold the guard of `Runtime::enter`";
@@ -67,6 +72,35 @@ pub(crate) fn set_current(shared: Option<Arc<Shared>>) -> Option<Arc<Shared>> {
         .flatten()
 }
 
+/// A scope in which code on this thread uses a certain runtime.
+pub(crate) struct Scope {
+    before: Option<Arc<Shared>>,
+    depth: usize,
+}
+
+/// Makes a runtime the current one, until the scope is left.
+pub(crate) fn enter(shared: Arc<Shared>) -> Scope {
+    let depth = DEPTH.with(Cell::get) + 1;
+    DEPTH.with(|current| current.set(depth));
+    Scope {
+        before: set_current(Some(shared)),
+        depth,
+    }
+}
+
+impl Scope {
+    /// Whether no other is open within this one.
+    pub(crate) fn is_innermost(&self) -> bool {
+        DEPTH.with(Cell::get) == self.depth
+    }
+
+    /// Leaves the scope, and those that are open within it.
+    pub(crate) fn leave(&mut self) {
+        DEPTH.with(|current| current.set(self.depth - 1));
+        set_current(self.before.take());
+    }
+}
+
 /// Whether this thread is driving a runtime: a worker, or inside `block_on`.
 pub(crate) fn is_driving() -> bool {
     DRIVING.try_with(Cell::get).unwrap_or(false)
@@ -74,7 +108,7 @@ pub(crate) fn is_driving() -> bool {
 
 /// The scope in which a thread drives a runtime.
 pub(crate) struct Driving {
-    before: Option<Arc<Shared>>,
+    scope: Scope,
     _budget: coop::Scope,
 }
 
@@ -89,10 +123,10 @@ impl Driving {
             "`block_on` was called on a thread that is running async tasks, which it would block: \
              `.await` the future instead, or move the call to `spawn_blocking`"
         );
-        let before = set_current(Some(shared.clone()));
+        let scope = enter(shared.clone());
         DRIVING.with(|driving| driving.set(true));
         Self {
-            before,
+            scope,
             _budget: coop::Scope::constrained(),
         }
     }
@@ -100,7 +134,7 @@ impl Driving {
 
 impl Drop for Driving {
     fn drop(&mut self) {
-        set_current(self.before.take());
+        self.scope.leave();
         let _ = DRIVING.try_with(|driving| driving.set(false));
     }
 }

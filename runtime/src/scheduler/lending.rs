@@ -125,6 +125,7 @@ impl Shared {
                 self.collected.look_again();
             }
         }
+        shutdown::collect_free(self);
     }
 
     /// Runs a future on the calling thread, with a core as soon as one can be had.
@@ -391,13 +392,21 @@ impl Shared {
         }
     }
 
-    /// Begins shutdown: spare workers leave. Returns the cores that nobody holds.
-    pub(super) fn close_lending(&self) -> Vec<Core> {
+    /// Begins shutdown: spare workers leave.
+    pub(super) fn close_lending(&self) {
         let mut state = self.lending.state.lock();
         state.closed = true;
         // Under the lock: who hears of it and brings a core back finds the lending closed.
         self.shut_down.store(true, SeqCst);
         self.lending.spare.notify_all();
+    }
+
+    /// After shutdown has begun: the cores that nobody holds.
+    pub(super) fn take_free(&self) -> Vec<Core> {
+        let mut state = self.lending.state.lock();
+        if !state.closed {
+            return Vec::new();
+        }
         let State {
             dormant, to_drive, ..
         } = &mut *state;

@@ -36,14 +36,23 @@ impl Collected {
 }
 
 impl Shared {
-    /// Begins the shutdown. It ends with the last core that comes back, maybe in this call.
+    /// Begins the shutdown. It ends with the last core that comes back. If there are workers that is in one
+    /// of their threads, or in `block_on`: the caller need not wait for what destructors do.
     pub(crate) fn shut_down(self: &Arc<Self>) {
-        let free = self.close_lending();
+        self.close_lending();
         for core in 0..self.cores.len() {
             self.reactors.get(core).notify();
         }
-        free.into_iter().for_each(|core| collect(self, core));
+        if !self.has_workers() {
+            collect_free(self);
+        }
     }
+}
+
+/// Takes the cores out of service that nobody holds, once shutdown has begun.
+pub(super) fn collect_free(shared: &Arc<Shared>) {
+    let free = shared.take_free();
+    free.into_iter().for_each(|core| collect(shared, core));
 }
 
 /// Takes a core out of service.

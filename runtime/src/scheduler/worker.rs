@@ -369,7 +369,10 @@ impl Worker {
         if !self.is_wanted() && reactor.fall_asleep() {
             self.activity().parks.add(1);
             self.keep_core(|| Hooks::call(&shared.hooks.thread_park));
-            self.sleep();
+            // Unless the hook has brought work, of which this thread hears in no other way.
+            if self.ring().len() == 0 && !root.is_woken() {
+                self.sleep();
+            }
             self.keep_core(|| Hooks::call(&shared.hooks.thread_unpark));
             self.accounted.set(self.last_reading());
         }

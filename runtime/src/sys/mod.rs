@@ -3,6 +3,7 @@
 //! Each backend is one file with the same methods. What always holds: a poller reports edges, with the
 //! token under which a descriptor was added; what it reports is a hint, and the system call decides.
 
+mod affinity;
 mod interest;
 
 #[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
@@ -15,6 +16,7 @@ pub(crate) use self::epoll::{Events, Poller};
 #[cfg(loom)]
 pub(crate) use self::model::{Events, Poller};
 
+pub(crate) use self::affinity::CpuSet;
 pub use self::interest::Interest;
 pub(crate) use self::interest::Ready;
 
@@ -29,7 +31,6 @@ pub(crate) struct Event {
 }
 
 /// Wraps a system call's result: -1 becomes the thread's last error.
-#[cfg(not(loom))]
 fn syscall(result: libc::c_int) -> std::io::Result<libc::c_int> {
     if result == -1 {
         Err(std::io::Error::last_os_error())
