@@ -114,7 +114,8 @@ impl Worker {
         self.core.get().pace.restart(self.activity(), now);
         self.ensure_watch();
         let stop = self.run_until_stopped(root);
-        if stop != Stop::Lent {
+        // A root may be ready though the core was lent in its last poll.
+        if !self.core.is_empty() {
             self.account(self.shared.clock.now());
         }
         stop
