@@ -36,7 +36,7 @@
 //! Linux, with epoll. Elsewhere the crate does not compile, and says so.
 
 pub use mini_rt_macros::{main, test};
-pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking};
+pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking, spawn_local, task_local};
 
 /// Tasks and their handles.
 pub mod task {
@@ -45,7 +45,16 @@ pub mod task {
     #[doc(inline)]
     pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle};
     #[doc(inline)]
-    pub use mini_rt_runtime::{TaskBuilder as Builder, block_in_place, spawn, spawn_blocking, yield_now};
+    pub use mini_rt_runtime::{
+        AccessError, JoinSet, LocalEnterGuard, LocalKey, LocalSet, TaskBuilder as Builder,
+        TaskLocalFuture, block_in_place, spawn, spawn_blocking, spawn_local, yield_now,
+    };
+
+    /// What belongs to a [`JoinSet`].
+    pub mod join_set {
+        #[doc(inline)]
+        pub use mini_rt_runtime::{JoinSet, JoinSetBuilder as Builder};
+    }
 }
 
 /// Input and output: descriptors that can be awaited, and the traits of futures-io.

@@ -32,4 +32,7 @@ mod sync;
 mod sys;
 pub mod task;
 
-pub use self::spawn::{TaskBuilder, block_in_place, block_on, spawn, spawn_blocking, yield_now};
+pub use self::spawn::{
+    AccessError, JoinSet, JoinSetBuilder, LocalEnterGuard, LocalKey, LocalSet, TaskBuilder,
+    TaskLocalFuture, block_in_place, block_on, spawn, spawn_blocking, spawn_local, yield_now,
+};

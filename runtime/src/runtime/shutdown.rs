@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Runtime;
 use super::threads::Role;
-use crate::scheduler::context;
+use crate::scheduler::{context, local};
 use crate::sync::thread;
 
 impl Runtime {
@@ -58,14 +58,14 @@ impl Runtime {
     /// ```
     /// use mini_rt_runtime::runtime::{Builder, Runtime};
     ///
-    /// Builder::new_current_thread().build()?.block_on(async {
-    ///     let inner = Runtime::new()?;
+    /// let outer = Builder::new_current_thread().build()?;
+    /// let inner = Runtime::new()?;
+    /// outer.block_on(async {
     ///     let answer = inner.spawn(async { 42 }).await;
     ///     inner.shutdown_background();
     ///     assert_eq!(answer.unwrap(), 42);
-    ///     Ok(())
-    /// })
-    /// # .and(Ok::<(), std::io::Error>(()))
+    /// });
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_background(mut self) {
         self.begin_end();
@@ -79,6 +79,7 @@ impl Runtime {
 
     fn begin_end(&mut self) {
         self.is_ending = true;
+        local::runtime_dropped(&self.handle.shared);
         self.handle.shared.shut_down();
         self.handle.shared.blocking.close();
     }

@@ -14,7 +14,7 @@
 //! the way to [`rouse`](Shared::rouse) it. And there are as many workers as cores, not counting those away.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use std::time::Duration;
 use super::context::{self, Driving};
 use super::core::Core;
 use super::idle::Claim;
+use super::local::Beside;
 use super::root::{NoRoot, Root, RootFuture};
 use super::worker::{Holder, Stop, Worker};
 use super::{Shared, shutdown};
@@ -132,7 +133,9 @@ impl Shared {
     #[track_caller]
     pub(crate) fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let _driving = Driving::enter(self);
-        let future = pin!(future);
+        let beside = Beside::enter(self);
+        let mut future = pin!(future);
+        let future = pin!(poll_fn(|cx| beside.poll(future.as_mut(), cx)));
         let mut root = RootFuture::new(future, self);
         // After a shutdown there is no core any more: then the root is polled without.
         while let Some(core) = self.core_for(&mut root) {

@@ -9,6 +9,7 @@
 //! | `activity.rs` | what a core lets others know of itself |
 //! | `idle.rs` | which cores are idle, who searches, whom to wake |
 //! | `lending.rs` | which thread holds which core |
+//! | `local.rs` | tasks that stay on one thread |
 //! | `in_place.rs` | a thread lends its core while it blocks |
 //! | `root.rs` | the future of `block_on` |
 //! | `shutdown.rs` | the end: every future dropped |
@@ -26,6 +27,7 @@ mod hooks;
 mod idle;
 mod in_place;
 mod lending;
+pub(crate) mod local;
 mod pace;
 mod rescue;
 mod root;

@@ -5,6 +5,7 @@
 //! | `idle.rs` | no work is left behind by cores that fall asleep |
 //! | `lending.rs` | cores change hands and none is lost |
 //! | `life.rs` | tasks are spawned, woken, shut down |
+//! | `local.rs` | what other threads do to local tasks |
 //!
 //! A model fails when an assertion does, or when every thread waits for another, which is how a lost
 //! wake-up shows. Threads are few and preemptions bounded, so this is proof only within those bounds.
@@ -12,6 +13,7 @@
 mod idle;
 mod lending;
 mod life;
+mod local;
 
 use std::future::{Future, poll_fn};
 use std::io;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use super::local_set::{LocalSet, spawn_local_as};
 use crate::runtime::{self, Handle};
 use crate::scheduler::context;
 use crate::task::{JoinHandle, Origin};
@@ -61,6 +62,30 @@ impl TaskBuilder {
         F::Output: Send + 'static,
     {
         handle.shared.spawn(future, self.origin())
+    }
+
+    /// As [`spawn_local`](crate::spawn_local).
+    ///
+    /// # Panics
+    ///
+    /// Where nothing runs local tasks.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        spawn_local_as(self.origin(), future)
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, set: &LocalSet) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        set.spawn_local_as(self.origin(), future)
     }
 
     /// As [`spawn_blocking`](crate::spawn_blocking).

@@ -4,16 +4,25 @@
 //! |---|---|
 //! | `builder.rs` | a task with a name |
 //! | `block_in_place.rs` | blocking where one is |
+//! | `join_set.rs` | tasks that are awaited together |
+//! | `local_set.rs` | tasks that stay on one thread |
+//! | `task_local.rs` | values that belong to a task |
 //! | `yield_now.rs` | giving way to other tasks |
 
 mod block_in_place;
 mod builder;
+mod join_set;
+mod local_set;
+mod task_local;
 mod yield_now;
 
 use std::future::Future;
 
 pub use self::block_in_place::block_in_place;
 pub use self::builder::TaskBuilder;
+pub use self::join_set::{JoinSet, JoinSetBuilder};
+pub use self::local_set::{LocalEnterGuard, LocalSet, spawn_local};
+pub use self::task_local::{AccessError, LocalKey, TaskLocalFuture};
 pub use self::yield_now::yield_now;
 
 use crate::runtime;
