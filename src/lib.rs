@@ -28,7 +28,7 @@
 //! - [`io::AsyncFd`] makes any other descriptor awaitable.
 //! - [`runtime::Builder`] builds a runtime by hand.
 //!
-//! Names are tokio's where the thing is the same. Channels and locks are not part of a runtime:
+//! Names are tokio's where the thing is the same; [`what_differs_from_tokio`] says where it is not. Channels and locks are not part of a runtime:
 //! `async-channel`, `async-lock` and `futures-channel` work here as anywhere.
 //!
 //! # Systems
@@ -43,7 +43,7 @@ pub mod task {
     #[doc(inline)]
     pub use mini_rt_runtime::coop;
     #[doc(inline)]
-    pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle};
+    pub use mini_rt_runtime::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};
     #[doc(inline)]
     pub use mini_rt_runtime::{
         AccessError, JoinSet, LocalEnterGuard, LocalKey, LocalSet, TaskBuilder as Builder,
@@ -78,6 +78,11 @@ pub mod prelude {
     pub use futures_util::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
     pub use futures_util::stream::StreamExt;
 }
+
+/// What a program that comes from tokio will find different.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/what-differs-from-tokio.md")]
+pub mod what_differs_from_tokio {}
 
 /// The README's examples, so that they are compiled and kept right.
 #[cfg(doctest)]

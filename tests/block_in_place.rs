@@ -3,7 +3,6 @@
 mod support;
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};

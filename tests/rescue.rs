@@ -227,7 +227,7 @@ fn a_busy_sibling_helps_as_well() {
                 let echo = mini_rt::spawn(echo(stream));
                 receiver.recv().unwrap();
                 answers.wait_for(20);
-                echo
+                [echo]
             }
         });
         let client = on_thread(move || {
@@ -237,7 +237,8 @@ fn a_busy_sibling_helps_as_well() {
             ask_on(peer, 20, &answers);
         });
         client.await;
-        blocking.await.unwrap().await.unwrap().unwrap();
+        let [echo] = blocking.await.unwrap();
+        echo.await.unwrap().unwrap();
         busy.iter().for_each(|task| task.abort());
     });
 }

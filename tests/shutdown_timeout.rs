@@ -94,11 +94,9 @@ impl Gate {
 }
 
 /// A future that waits for ever, and whose drop is counted.
-fn waits(citizen: Citizen) -> impl Future<Output = ()> + Send {
-    async move {
-        let _citizen = citizen;
-        pending::<()>().await;
-    }
+async fn waits(citizen: Citizen) {
+    let _citizen = citizen;
+    pending::<()>().await;
 }
 
 fn assert_cancelled<T: std::fmt::Debug>(handle: JoinHandle<T>) {

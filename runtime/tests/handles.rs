@@ -167,11 +167,14 @@ fn a_task_spawns_on_another_runtime() {
         let handle = theirs.handle().clone();
         let name = ours.block_on(async move {
             let own = spawn(async move {
-                let _guard = handle.enter();
-                // The scope decides, not the thread.
-                spawn(async { thread::current().name().map(str::to_owned) })
+                let theirs = {
+                    let _guard = handle.enter();
+                    // The scope decides, not the thread.
+                    spawn(async { thread::current().name().map(str::to_owned) })
+                };
+                theirs.await.unwrap()
             });
-            own.await.unwrap().await.unwrap()
+            own.await.unwrap()
         });
         assert_eq!(name.as_deref(), Some("theirs"));
     });
@@ -340,9 +343,11 @@ fn destructors_spawn_wherever_they_run() {
     });
 }
 
+type AtTheEnd = OnDrop<Box<dyn FnOnce()>>;
+
 thread_local! {
     /// Dropped when its thread ends.
-    static LAST: RefCell<Option<OnDrop<Box<dyn FnOnce()>>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
 }
 
 /// Calls a closure when this thread ends. Some other thread-locals of the thread are gone by then.

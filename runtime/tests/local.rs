@@ -7,6 +7,16 @@
 //! | `end.rs` | the end of a set, and of a current-thread runtime |
 //! | `trouble.rs` | panics, tasks that never rest, bad use |
 
+#![allow(
+    clippy::async_yields_async,
+    reason = "tasks are spawned in one `block_on` and awaited later"
+)]
+#![allow(
+    clippy::await_holding_refcell_ref,
+    reason = "a set that is only looked at"
+)]
+#![allow(clippy::waker_clone_wake, reason = "both kinds of wake-ups are meant")]
+
 mod support;
 
 #[path = "local/end.rs"]

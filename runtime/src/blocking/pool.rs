@@ -26,6 +26,17 @@ pub(crate) struct Config {
     pub(crate) start_thread: Box<StartThread>,
 }
 
+/// What a pool has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Threads that exist.
+    pub(crate) threads: usize,
+    /// Those of them that wait for a job.
+    pub(crate) idle: usize,
+    /// Jobs that wait for a thread.
+    pub(crate) queued: usize,
+}
+
 /// A pool of threads.
 pub(crate) struct Pool(Arc<Inner>);
 
@@ -108,10 +119,13 @@ impl Pool {
         }
     }
 
-    /// Threads that exist, and jobs that wait for one.
-    pub(crate) fn load(&self) -> (usize, usize) {
+    pub(crate) fn load(&self) -> Load {
         let state = self.0.state.lock();
-        (state.threads.len(), state.jobs.len())
+        Load {
+            threads: state.threads.len(),
+            idle: state.idle,
+            queued: state.jobs.len(),
+        }
     }
 
     /// Ends the waits of idle threads, as the keep-alive time would.

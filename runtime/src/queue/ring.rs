@@ -108,10 +108,7 @@ impl<T> Local<T> {
         let ring = Ring {
             head: AtomicU64::new(empty.pack()),
             tail: AtomicU32::new(START),
-            slots: slots
-                .try_into()
-                .ok()
-                .expect("as many as there are positions"),
+            slots: slots.try_into().expect("as many as there are positions"),
         };
         Self {
             ring: Arc::new(ring),

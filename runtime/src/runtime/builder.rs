@@ -34,6 +34,7 @@ pub struct Builder {
     pin_cores: bool,
     pub(super) threads: ThreadConfig,
     pub(super) hooks: Hooks,
+    measure_task_time: bool,
     start_paused: bool,
 }
 
@@ -84,6 +85,7 @@ impl Builder {
                 on_stop: None,
             },
             hooks: Hooks::default(),
+            measure_task_time: false,
             start_paused: false,
         }
     }
@@ -255,6 +257,29 @@ impl Builder {
         self
     }
 
+    /// Whether the polls of each task are timed, for [`Handle::dump`]. Off by default: it reads the clock
+    /// twice per poll and takes a second allocation per task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mini_rt_runtime::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().measure_task_time(true).build()?;
+    /// runtime.block_on(async {
+    ///     mini_rt_runtime::spawn(std::future::pending::<()>());
+    ///     mini_rt_runtime::yield_now().await;
+    ///     let dump = mini_rt_runtime::runtime::Handle::current().dump();
+    ///     assert!(dump.tasks[0].busy > Some(Duration::ZERO));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn measure_task_time(&mut self, measure: bool) -> &mut Self {
+        self.measure_task_time = measure;
+        self
+    }
+
     /// Builds the runtime and starts its threads.
     ///
     /// # Errors
@@ -287,6 +312,7 @@ impl Builder {
             cores,
             start_worker: (workers > 0).then(|| start_thread(&threads, Role::Worker)),
             hooks: self.hooks.clone(),
+            measure_task_time: self.measure_task_time,
         };
         let pool = blocking::Pool::new(blocking::Config {
             max_threads: self.max_blocking_threads,

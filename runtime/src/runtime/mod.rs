@@ -6,14 +6,17 @@
 //! | `hooks.rs` | what a runtime tells of |
 //! | `threads.rs` | how its threads are made, and how many there are |
 //! | `handle.rs` | a runtime's address, to spawn on from anywhere |
-//! | `metrics.rs` | numbers about a running runtime |
+//! | `metrics.rs`, `snapshot.rs` | numbers about a running runtime: one by one, and all at once |
+//! | `dump.rs` | what its tasks do |
 //! | `shutdown.rs` | its end |
 
 mod builder;
+mod dump;
 mod handle;
 mod hooks;
 mod metrics;
 mod shutdown;
+mod snapshot;
 mod threads;
 
 use std::fmt;
@@ -22,9 +25,11 @@ use std::io;
 use std::sync::Arc;
 
 pub use self::builder::Builder;
+pub use self::dump::{Dump, TaskDump, TaskState};
 pub(crate) use self::handle::spawn_blocking;
 pub use self::handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use self::metrics::RuntimeMetrics;
+pub use self::snapshot::{MetricsSnapshot, WorkerSnapshot};
 pub use crate::scheduler::{BlockedTask, TaskMeta};
 
 use self::threads::{Role, Threads};

@@ -60,6 +60,10 @@ impl Counter {
             .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
+    fn take_back(&self, count: u64) {
+        self.add(count.wrapping_neg());
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -95,8 +99,11 @@ impl Activity {
 
     /// Takes the last tick back: nothing was found.
     pub(super) fn untick(&self) {
-        let ticks = self.ticks.load(Relaxed);
-        self.ticks.store(ticks.saturating_sub(1), Relaxed);
+        match self.ticks.load(Relaxed) {
+            // There was a look at the outside since.
+            0 => self.polls.take_back(1),
+            ticks => self.ticks.store(ticks - 1, Relaxed),
+        }
     }
 
     /// Notes that a task is about to be polled.

@@ -36,6 +36,7 @@ use std::mem;
 use std::pin::pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use self::confined::Confined;
 pub(crate) use self::context::{Beside, Entered, NO_SET, current, runtime_dropped};
@@ -52,6 +53,8 @@ pub(crate) struct Set {
     /// Another thread has brought a task, after the set was closed.
     arrived: Condvar,
     tasks: Owned,
+    /// Tasks that were ever spawned, here or in other sets that are counted together.
+    spawned: Arc<AtomicU64>,
 }
 
 /// What the set's own thread alone touches.
@@ -109,12 +112,17 @@ impl Set {
         // this thread only if the output may. Whoever frees the task later finds neither in it.
         let (task, handle) = unsafe { task::new_unchecked(future, home, origin) };
         own.alive.set(own.alive.get() + 1);
+        self.spawned.fetch_add(1, Relaxed);
         if self.tasks.insert(&task) {
             self.push(own, task);
         } else {
             task.cancel();
         }
         handle
+    }
+
+    pub(in crate::scheduler) fn tasks(&self) -> &Owned {
+        &self.tasks
     }
 
     /// Tasks that are not complete.
@@ -248,12 +256,13 @@ impl Schedule for Home {
 }
 
 impl OwnedSet {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(spawned: Arc<AtomicU64>) -> Self {
         let set = Set {
             own: Confined::new(Own::default()),
             remote: Mutex::default(),
             arrived: Condvar::default(),
             tasks: Owned::default(),
+            spawned,
         };
         Self {
             set: Arc::new(set),

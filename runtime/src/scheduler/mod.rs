@@ -8,6 +8,7 @@
 //! | `rescue.rs` | what waits for a blocked core is taken over |
 //! | `activity.rs` | what a core lets others know of itself |
 //! | `idle.rs` | which cores are idle, who searches, whom to wake |
+//! | `inspect.rs` | what observers read |
 //! | `lending.rs` | which thread holds which core |
 //! | `local.rs` | tasks that stay on one thread |
 //! | `in_place.rs` | a thread lends its core while it blocks |
@@ -26,6 +27,7 @@ mod core;
 mod hooks;
 mod idle;
 mod in_place;
+mod inspect;
 mod lending;
 pub(crate) mod local;
 mod pace;
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     /// Starts a thread that is to hold cores; `None` if only callers of `block_on` do.
     pub(crate) start_worker: Option<Box<StartThread>>,
     pub(crate) hooks: Hooks,
+    /// Whether the polls of tasks are timed.
+    pub(crate) measure_task_time: bool,
 }
 
 /// What all threads of a runtime share.
@@ -78,12 +82,14 @@ pub(crate) struct Shared {
     pub(crate) reactors: Reactors,
     pub(crate) blocking: blocking::Pool,
     hooks: Hooks,
+    measure_task_time: bool,
     clock: Clock,
     watch: Watch,
     shut_down: AtomicBool,
     collected: shutdown::Collected,
     /// Where tasks from outside are listed, in turn.
     next_list: AtomicUsize,
+    local: inspect::LocalSets,
 }
 
 /// A task's way back to its scheduler.
@@ -103,11 +109,13 @@ impl Shared {
             reactors: Reactors::new(cores)?,
             blocking,
             hooks: config.hooks,
+            measure_task_time: config.measure_task_time,
             clock: Clock::new(),
             watch: Watch::new(),
             shut_down: AtomicBool::new(false),
             collected: shutdown::Collected::default(),
             next_list: AtomicUsize::new(0),
+            local: inspect::LocalSets::default(),
         }))
     }
 
@@ -123,6 +131,9 @@ impl Shared {
                 None => self.next_list.fetch_add(1, Relaxed) % self.cores.len(),
             };
             origin.core = core as u32;
+            if self.measure_task_time {
+                origin.time_polls();
+            }
             let home = Home {
                 shared: self.clone(),
             };
@@ -154,20 +165,6 @@ impl Shared {
     /// The core of this runtime that the current thread holds.
     pub(crate) fn current_core(&self) -> Option<usize> {
         context::with_worker(self, |worker| worker.map(|worker| worker.core_index()))
-    }
-
-    /// Tasks that are not complete.
-    pub(crate) fn alive_tasks(&self) -> usize {
-        self.cores.iter().map(|core| core.owned.len()).sum()
-    }
-
-    /// Tasks in the injector.
-    pub(crate) fn injected(&self) -> usize {
-        self.injector.len()
-    }
-
-    pub(crate) fn cores(&self) -> usize {
-        self.cores.len()
     }
 
     /// Whether threads of its own hold the cores, and not only callers of `block_on`.

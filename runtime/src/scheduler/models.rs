@@ -44,6 +44,7 @@ fn shared(cores: usize, workers: bool) -> Arc<Shared> {
         start_worker: workers
             .then(|| -> Box<StartThread> { Box::new(|_| Err(io::ErrorKind::Unsupported.into())) }),
         hooks: Hooks::default(),
+        measure_task_time: false,
     };
     Shared::new(config, pool).expect("a modelled poller can always be made")
 }

@@ -44,7 +44,7 @@ const KEEPERS: usize = 2;
 /// Periods without work after which a keeper sleeps for good.
 const QUIET: u8 = 45;
 /// Polls that take so many nanoseconds are remembered.
-const BLOCKED: Moment = 5_000_000;
+pub(super) const BLOCKED: Moment = 5_000_000;
 /// How many of them.
 const REMEMBERED: usize = 16;
 

@@ -16,6 +16,7 @@ use super::core::Core;
 use super::worker::{Holder, Worker};
 use crate::coop;
 use crate::queue::Local;
+use crate::sync::atomic::Ordering::Release;
 use crate::sync::{Condvar, Mutex};
 use crate::task::Runnable;
 
@@ -57,6 +58,7 @@ pub(super) fn collect_free(shared: &Arc<Shared>) {
 
 /// Takes a core out of service.
 pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
+    shared.cores[core.index].dormant.store(true, Release);
     let mut collected = shared.collected.cores.lock();
     collected.push(core);
     if collected.len() < shared.cores.len() {
@@ -79,7 +81,7 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
         loop {
             cancel_queued(shared, rings());
             let collected = shared.collected.cores.lock();
-            if shared.alive_tasks() == 0 {
+            if shared.cores.iter().all(|core| core.owned.len() == 0) {
                 break;
             }
             if shared.injector.is_empty() {

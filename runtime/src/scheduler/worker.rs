@@ -188,7 +188,11 @@ impl Worker {
         }
         core.remote.activity.begin_poll(task.header());
         coop::renew();
-        task.run();
+        if self.shared.measure_task_time {
+            task.run_timed();
+        } else {
+            task.run();
+        }
     }
 
     /// Takes a task that was woken on this thread.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::runtime::Runtime;
@@ -127,7 +128,7 @@ pub struct LocalEnterGuard {
 impl LocalSet {
     /// A set without tasks, for the calling thread.
     pub fn new() -> Self {
-        let tasks = OwnedSet::new();
+        let tasks = OwnedSet::new(Arc::default());
         Self {
             awaiting: tasks.set().poller(),
             tasks,

@@ -83,7 +83,7 @@ mod linux {
             for single in &singles {
                 single.hold_this_thread().unwrap();
                 assert_eq!(CpuSet::of_this_thread().unwrap(), *single);
-                assert_eq!(single.singles(), [single.clone()]);
+                assert_eq!(single.singles(), std::slice::from_ref(single));
             }
             all.hold_this_thread().unwrap();
             assert_eq!(CpuSet::of_this_thread().unwrap(), all);

@@ -14,10 +14,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::owned::Links;
 use super::state::{Pending, State};
-use super::{Id, JoinError, Origin, Runnable, Schedule, waker};
+use super::{Id, JoinError, Origin, Runnable, Schedule, id, waker};
 use crate::contain::{contain, discard};
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -49,6 +50,23 @@ impl Header {
     /// The core that the task was spawned on.
     pub(crate) fn core(&self) -> usize {
         self.origin.core as usize
+    }
+}
+
+/// What a look at a task from elsewhere finds.
+impl Header {
+    /// Whether the task waits to be woken. Otherwise it is ready or running.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state.load().is_waiting()
+    }
+
+    pub(crate) fn polls(&self) -> u32 {
+        self.polls.load(Relaxed)
+    }
+
+    /// How long the task's polls took, if that is measured.
+    pub(crate) fn busy(&self) -> Option<Duration> {
+        self.origin.busy()
     }
 }
 
@@ -154,7 +172,10 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     polls.store(polls.load(Relaxed).wrapping_add(1), Relaxed);
     let waker = waker::borrowed(task);
     // SAFETY: the caller holds the `Runnable`.
-    match unsafe { poll_stage(cell, &mut Context::from_waker(&waker)) } {
+    let polled = id::as_current(cell.header.id, || unsafe {
+        poll_stage(cell, &mut Context::from_waker(&waker))
+    });
+    match polled {
         Ok(Poll::Pending) => match cell.header.state.finish_pending(start.wakes) {
             Pending::Idle => {}
             // SAFETY: the scheduler is the task's.
@@ -176,7 +197,8 @@ unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
     // Acquires what the last poll wrote, like the start of a poll.
     cell.header.state.load();
-    let panic = set_stage(cell, Stage::Empty).err();
+    let dropped = id::as_current(cell.header.id, || set_stage(cell, Stage::Empty));
+    let panic = dropped.err();
     // SAFETY: the `Runnable` is passed on.
     unsafe { fail::<F, S>(task, panic) }
 }

@@ -15,6 +15,11 @@ thread_local! {
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
+thread_local! {
+    /// The task that this thread is polling, or whose future it drops.
+    static CURRENT: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
 /// Identifies a task among all tasks of the process, over its whole life.
 ///
 /// Identifiers grow in the order of spawning on one thread. Between threads their order means nothing.
@@ -56,6 +61,41 @@ impl Id {
     pub(crate) fn from_u64(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
     }
+}
+
+/// The task that is calling, or whose future is being dropped. Blocking closures are tasks too.
+///
+/// # Panics
+///
+/// Outside a task; the future of `block_on` is none.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = mini_rt_runtime::runtime::Builder::new_current_thread().build()?;
+/// let task = runtime.spawn(async { mini_rt_runtime::task::id() });
+/// let id = task.id();
+/// assert_eq!(runtime.block_on(task)?, id);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn id() -> Id {
+    try_id()
+        .expect("`task::id` was called outside a task; `task::try_id` tells where that may happen")
+}
+
+/// As [`id`], but `None` outside a task.
+pub fn try_id() -> Option<Id> {
+    CURRENT.try_with(Cell::get).ok().flatten()
+}
+
+/// Calls `f`, which does not panic, for a task that is then the current one.
+#[inline]
+pub(super) fn as_current<R>(id: Id, f: impl FnOnce() -> R) -> R {
+    let before = CURRENT.with(|current| current.replace(Some(id)));
+    let result = f();
+    CURRENT.with(|current| current.set(before));
+    result
 }
 
 impl fmt::Display for Id {

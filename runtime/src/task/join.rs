@@ -187,7 +187,13 @@ impl std::panic::UnwindSafe for AbortHandle {}
 impl std::panic::RefUnwindSafe for AbortHandle {}
 
 impl AbortHandle {
-    fn header(&self) -> &Header {
+    /// One for the task that is about to be polled.
+    pub(super) fn of(runnable: &Runnable) -> Self {
+        runnable.header().state.add_ref();
+        Self { task: runnable.0 }
+    }
+
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: the handle's reference keeps the task alive.
         unsafe { self.task.as_ref() }
     }

@@ -13,6 +13,7 @@
 //! | `cell.rs` | the allocation and the operations that know the future's type |
 //! | `waker.rs` | wakers over a task |
 //! | `join.rs` | the join handle and the abort handle |
+//! | `id.rs` | identifiers, and which task is running |
 //! | `origin.rs` | where a task comes from: place and name |
 //! | `owned.rs` | the lists by which a runtime finds its tasks |
 
@@ -33,10 +34,11 @@ mod tests;
 use std::future::Future;
 use std::mem;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 pub(crate) use self::cell::Header;
 pub use self::error::JoinError;
-pub use self::id::Id;
+pub use self::id::{Id, id, try_id};
 pub use self::join::{AbortHandle, JoinHandle};
 pub(crate) use self::origin::Origin;
 pub(crate) use self::owned::Owned;
@@ -86,6 +88,15 @@ impl Runnable {
         let task = self.into_raw();
         // SAFETY: this was the task's `Runnable`, which is passed on.
         unsafe { (task.as_ref().vtable.run)(task) }
+    }
+
+    /// As [`run`](Self::run), and has the task remember how long that took, if its origin says so.
+    #[cold]
+    pub(crate) fn run_timed(self) {
+        let task = AbortHandle::of(&self);
+        let begin = Instant::now();
+        self.run();
+        task.header().origin().add_busy(begin.elapsed());
     }
 
     /// Drops the future, and lets the join handle know that there will be no output.

@@ -1,18 +1,24 @@
-//! Where a task comes from.
+//! Where a task comes from, and what few tasks have beside that.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-/// The place of a spawn, the name that was given there, and the core it happened on.
+/// The place of a spawn, the core it happened on, and what was asked for there.
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) location: &'static Location<'static>,
-    name: Option<Box<Name>>,
+    extras: Option<Box<Extras>>,
     pub(crate) core: u32,
 }
 
-/// A task's name. Few tasks have one, so a header has room for no more than a thin pointer.
-#[derive(Debug)]
-struct Name(Box<str>);
+/// What most tasks do without, so that a header has room for no more than a pointer.
+#[derive(Debug, Default)]
+struct Extras {
+    name: Option<Box<str>>,
+    /// How long the polls took, in nanoseconds.
+    busy: Option<AtomicU64>,
+}
 
 impl Origin {
     /// A task without a name, spawned by the caller of the caller.
@@ -21,20 +27,38 @@ impl Origin {
     pub(crate) fn here() -> Self {
         Self {
             location: Location::caller(),
-            name: None,
+            extras: None,
             core: 0,
         }
     }
 
     /// Names the task.
-    pub(crate) fn named(self, name: String) -> Self {
-        Self {
-            name: Some(Box::new(Name(name.into()))),
-            ..self
-        }
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.extras.get_or_insert_default().name = Some(name.into());
+        self
+    }
+
+    /// Has the task's polls timed.
+    #[cold]
+    pub(crate) fn time_polls(&mut self) {
+        self.extras.get_or_insert_default().busy = Some(AtomicU64::new(0));
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_ref().map(|name| &*name.0)
+        self.extras.as_ref()?.name.as_deref()
+    }
+
+    /// How long the polls took, if they are timed.
+    pub(super) fn busy(&self) -> Option<Duration> {
+        let busy = self.extras.as_ref()?.busy.as_ref()?;
+        Some(Duration::from_nanos(busy.load(Relaxed)))
+    }
+
+    /// Adds the time that a poll took, if polls are timed.
+    pub(super) fn add_busy(&self, took: Duration) {
+        let busy = self.extras.as_ref().and_then(|extras| extras.busy.as_ref());
+        if let Some(busy) = busy {
+            busy.fetch_add(took.as_nanos() as u64, Relaxed);
+        }
     }
 }

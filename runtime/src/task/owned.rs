@@ -41,6 +41,8 @@ pub(crate) struct Owned {
 struct List {
     head: Option<NonNull<Header>>,
     len: usize,
+    /// All that ever entered.
+    entered: u64,
     /// Set by shutdown: nothing enters any more.
     closed: bool,
 }
@@ -68,6 +70,7 @@ impl Owned {
         });
         list.head = Some(task);
         list.len += 1;
+        list.entered += 1;
         true
     }
 
@@ -116,6 +119,22 @@ impl Owned {
     /// How many tasks are not complete.
     pub(crate) fn len(&self) -> usize {
         self.list.lock().len
+    }
+
+    /// How many tasks were spawned.
+    pub(crate) fn entered(&self) -> u64 {
+        self.list.lock().entered
+    }
+
+    /// Looks at every task. None enters or leaves the list meanwhile.
+    pub(crate) fn for_each(&self, mut look: impl FnMut(&Header)) {
+        let list = self.list.lock();
+        let mut cursor = list.head;
+        while let Some(task) = cursor {
+            // SAFETY: a task in the list is alive.
+            look(unsafe { task.as_ref() });
+            cursor = with_links(&list, task, |links| links.next);
+        }
     }
 }
 

@@ -109,7 +109,7 @@ impl State {
         if before.wakes() >= WAKE_LIMIT {
             self.return_surplus_wake();
         }
-        before.is_idle()
+        before.is_waiting()
     }
 
     /// Counts a wake and gives up the waker's reference.
@@ -124,7 +124,7 @@ impl State {
             self.0.load(Acquire);
             return Wake::Dealloc;
         }
-        if before.is_idle() {
+        if before.is_waiting() {
             return Wake::Schedule;
         }
         Wake::Nothing
@@ -201,7 +201,7 @@ impl State {
             }
             Some((word | CANCELLED) + WAKE_ONE)
         });
-        update.is_ok_and(|before| Snapshot(before).is_idle())
+        update.is_ok_and(|before| Snapshot(before).is_waiting())
     }
 
     /// *Ordering:* acquire, to read the output if it is complete.
@@ -297,7 +297,7 @@ impl Snapshot {
     }
 
     /// Waiting, with no `Runnable`.
-    fn is_idle(self) -> bool {
+    pub(super) fn is_waiting(self) -> bool {
         self.wakes() == 0 && !self.is_complete()
     }
 }

@@ -119,15 +119,16 @@ fn keep(runtime: &Weak<Shared>) -> Option<Poller> {
         let mut all = all.borrow_mut();
         // Those of runtimes that other threads have dropped. Tasks that are left run no destructor here.
         all.retain(|kept| kept.runtime.strong_count() > 0 || kept.owned.set().len() > 0);
-        let owned = OwnedSet::new();
+        let owned = runtime.upgrade()?.local.make();
         let poller = owned.set().poller();
         all.push(Kept {
             runtime: runtime.clone(),
             owned,
         });
-        poller
+        Some(poller)
     })
     .ok()
+    .flatten()
 }
 
 /// The scope of a `block_on`, in which local tasks run beside its future.

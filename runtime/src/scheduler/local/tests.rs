@@ -37,7 +37,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let owned = OwnedSet::new();
+        let owned = OwnedSet::new(Arc::default());
         Self {
             poller: owned.set().poller(),
             owned,

@@ -62,7 +62,7 @@ fn run_once(owned: &OwnedSet) {
 #[test]
 fn a_wake_meets_a_poll() {
     check(3, || {
-        let (owned, flag, dropped) = (OwnedSet::new(), Flag::new(), Count::new());
+        let (owned, flag, dropped) = (OwnedSet::new(Arc::default()), Flag::new(), Count::new());
         let task = waiting(&owned, &flag, &dropped);
         let waker = thread::spawn(move || flag.set());
         block_on(owned.run_until(task)).unwrap();
@@ -75,7 +75,7 @@ fn a_wake_meets_a_poll() {
 #[test]
 fn two_wakes_meet_a_poll() {
     check(2, || {
-        let (owned, dropped) = (OwnedSet::new(), Count::new());
+        let (owned, dropped) = (OwnedSet::new(Arc::default()), Count::new());
         let flags = [Flag::new(), Flag::new()];
         let tasks = flags.each_ref().map(|flag| waiting(&owned, flag, &dropped));
         let wakers = flags.map(|flag| thread::spawn(move || flag.set()));
@@ -95,7 +95,7 @@ fn two_wakes_meet_a_poll() {
 #[test]
 fn a_wake_from_here_and_one_from_elsewhere() {
     check(3, || {
-        let (owned, dropped) = (OwnedSet::new(), Count::new());
+        let (owned, dropped) = (OwnedSet::new(Arc::default()), Count::new());
         let flags = [Flag::new(), Flag::new()];
         let tasks = flags.each_ref().map(|flag| waiting(&owned, flag, &dropped));
         let [here, elsewhere] = flags;
@@ -116,7 +116,7 @@ fn a_wake_from_here_and_one_from_elsewhere() {
 #[test]
 fn a_poller_gives_up_while_a_task_is_woken() {
     check(3, || {
-        let (owned, flag, dropped) = (OwnedSet::new(), Flag::new(), Count::new());
+        let (owned, flag, dropped) = (OwnedSet::new(Arc::default()), Flag::new(), Count::new());
         let task = waiting(&owned, &flag, &dropped);
         let waker = thread::spawn(move || flag.set());
         let signal = Waker::from(Signal::new());
@@ -140,7 +140,7 @@ fn a_poller_gives_up_while_a_task_is_woken() {
 #[test]
 fn a_wake_meets_the_drop() {
     check(3, || {
-        let (owned, flag, dropped) = (OwnedSet::new(), Flag::new(), Count::new());
+        let (owned, flag, dropped) = (OwnedSet::new(Arc::default()), Flag::new(), Count::new());
         let task = waiting(&owned, &flag, &dropped);
         run_once(&owned);
         let waker = thread::spawn(move || flag.set());
@@ -155,7 +155,7 @@ fn a_wake_meets_the_drop() {
 #[test]
 fn a_wake_and_an_abort_meet_the_drop() {
     check(2, || {
-        let (owned, flag, dropped) = (OwnedSet::new(), Flag::new(), Count::new());
+        let (owned, flag, dropped) = (OwnedSet::new(Arc::default()), Flag::new(), Count::new());
         let task = waiting(&owned, &flag, &dropped);
         run_once(&owned);
         let waker = thread::spawn(move || flag.set());
@@ -173,7 +173,7 @@ fn a_wake_and_an_abort_meet_the_drop() {
 #[test]
 fn an_abort_meets_a_poll() {
     check(3, || {
-        let (owned, dropped) = (OwnedSet::new(), Count::new());
+        let (owned, dropped) = (OwnedSet::new(Arc::default()), Count::new());
         let task = waiting(&owned, &Flag::new(), &dropped);
         let aborter = task.abort_handle();
         let aborter = thread::spawn(move || aborter.abort());
@@ -188,7 +188,7 @@ fn an_abort_meets_a_poll() {
 #[test]
 fn a_handle_is_awaited_elsewhere() {
     check(3, || {
-        let (owned, dropped) = (OwnedSet::new(), Count::new());
+        let (owned, dropped) = (OwnedSet::new(Arc::default()), Count::new());
         let bound = Bound::new(&dropped);
         let task = spawn_local(&owned, async move {
             drop(bound);

@@ -45,7 +45,9 @@ fn members_finish_while_polled() {
         }
         outputs.sort_unstable();
         assert_eq!(outputs, [1, 2]);
-        threads.map(|thread| thread.join().unwrap());
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
     });
 }
 
