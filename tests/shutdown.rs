@@ -4,7 +4,7 @@
 mod support;
 
 use std::future::pending;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -22,7 +22,7 @@ use support::process::{
     affordable_connections, in_own_process, open_fds, thread_ids, wait_for_only,
 };
 use support::random::Random;
-use support::sockets::{std_pairs, stream_and_peer};
+use support::sockets::{echo, std_pairs, stream_and_peer};
 use support::tasks::{Census, OnDrop, block_until, panic_of, park_on, until, waiting_tasks};
 use support::watchdog::Watchdog;
 
@@ -221,6 +221,51 @@ fn a_runtime_can_be_dropped_while_threads_wake_its_tasks() {
                 assert_eq!(census.gone(), 50, "{kind:?}");
                 over.store(true, SeqCst);
             });
+        }
+    });
+}
+
+#[test]
+fn a_runtime_can_be_dropped_while_its_sockets_are_written_to() {
+    on_every_kind("dropped while written to", 60, |kind| {
+        for _ in 0..10 {
+            let (census, answers) = (Census::default(), AtomicUsize::new(0));
+            let runtime = kind.build();
+            let metrics = runtime.metrics();
+            let (echoes, peers): (Vec<_>, Vec<_>) = std_pairs(20)
+                .map(|(ours, peer)| {
+                    let _guard = runtime.enter();
+                    let (stream, citizen) =
+                        (AsyncTcpStream::from_std(ours).unwrap(), census.citizen());
+                    let echo = mini_rt::spawn(async move {
+                        let _citizen = citizen;
+                        echo(stream).await
+                    });
+                    (echo, peer)
+                })
+                .unzip();
+            thread::scope(|scope| {
+                for mut peer in peers {
+                    let answers = &answers;
+                    // Until the connection is gone.
+                    scope.spawn(move || {
+                        while peer.write_all(b"?").is_ok() && matches!(peer.read(&mut [0]), Ok(1)) {
+                            answers.fetch_add(1, SeqCst);
+                        }
+                    });
+                }
+                runtime.block_on(until(|| answers.load(SeqCst) > 200));
+                drop(runtime);
+                assert_eq!(
+                    (census.gone(), metrics.registered_fds()),
+                    (20, 0),
+                    "{kind:?}"
+                );
+            });
+            for echo in echoes {
+                let ended = park_on(echo);
+                assert!(!matches!(ended, Ok(Ok(_))), "{ended:?}");
+            }
         }
     });
 }

@@ -26,6 +26,8 @@ pub(super) struct Worker {
     /// Whether a reactor is being turned or a hook called: what is woken then is a batch, and goes into
     /// the ring.
     keeps_core: Cell<bool>,
+    /// The runtime's setting, nearer than there.
+    times_polls: bool,
     /// Up to when the time is accounted for that this core was busy.
     accounted: Cell<Moment>,
 }
@@ -56,6 +58,7 @@ pub(super) enum Stop {
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, core: Core, holder: Holder) -> Self {
         Self {
+            times_polls: shared.measure_task_time,
             shared,
             core: Held::new(core),
             holder,
@@ -188,7 +191,7 @@ impl Worker {
         }
         core.remote.activity.begin_poll(task.header());
         coop::renew();
-        if self.shared.measure_task_time {
+        if self.times_polls {
             task.run_timed();
         } else {
             task.run();
