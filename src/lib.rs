@@ -25,6 +25,7 @@
 //! - [`spawn`] starts a task; [`spawn_blocking`] runs a closure where it may block.
 //! - [`net`] has sockets, whose [`AsyncRead`](io::AsyncRead) and [`AsyncWrite`](io::AsyncWrite) are those
 //!   of futures-io, so they fit hyper, rustls, tungstenite and other protocol crates of that ecosystem.
+//! - [`time`] has sleeps, time limits and intervals.
 //! - [`io::AsyncFd`] makes any other descriptor awaitable.
 //! - [`runtime::Builder`] builds a runtime by hand.
 //!
@@ -71,6 +72,12 @@ pub mod io {
 pub mod net {
     #[doc(inline)]
     pub use mini_rt_net::*;
+}
+
+/// Sleeping, time limits, intervals, and a clock that tests can hold.
+pub mod time {
+    #[doc(inline)]
+    pub use mini_rt_runtime::time::*;
 }
 
 /// The traits that most programs need: `use mini_rt::prelude::*`.

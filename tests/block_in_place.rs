@@ -4,8 +4,9 @@ mod support;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use mini_rt::task::{block_in_place, yield_now};
 
 use support::kinds::{KINDS, Kind, on_every_kind};
 use support::sockets::{ask, echo, stream_and_peer};
-use support::tasks::{Mailbox, OnDrop, on_thread};
+use support::tasks::{Mailbox, OnDrop, on_thread, panic_of, until};
 use support::watchdog::Watchdog;
 
 /// Runs a scenario on every kind of runtime that has workers.
@@ -279,4 +280,90 @@ fn more_callers_than_cores_block_in_place() {
             }
         });
     });
+}
+
+#[test]
+fn a_runtime_ends_while_a_task_is_in_a_nested_block_on() {
+    for workers in [1, 2, 4] {
+        let _watchdog = Watchdog::seconds(format!("a nested end, {workers} workers"), 60);
+        // The nested call may wait for something, or block.
+        for blocks in [false, true] {
+            let runtime = Kind::MultiThread(workers).build();
+            let metrics = runtime.metrics();
+            let (mailbox, (go_on, may_go_on)) = (Arc::new(Mailbox::new()), mpsc::channel());
+            let (started, has_started) = mpsc::channel();
+            let inside = mailbox.clone();
+            let task = runtime.spawn(async move {
+                block_in_place(|| {
+                    Handle::current().block_on(async {
+                        started.send(()).unwrap();
+                        match blocks {
+                            true => may_go_on.recv().unwrap(),
+                            false => inside.take().await,
+                        }
+                    });
+                });
+            });
+            has_started.recv().unwrap();
+            let ending = thread::spawn(move || drop(runtime));
+            // The end has begun when nothing can be spawned any more.
+            thread::sleep(Duration::from_millis(20));
+            mailbox.put(());
+            let _ = go_on.send(());
+            ending.join().unwrap();
+            assert_eq!(metrics.num_alive_tasks(), 0);
+            assert!(task.is_finished());
+        }
+    }
+}
+
+#[test]
+fn a_task_that_ends_its_own_runtime_in_place_panics_wherever_it_runs() {
+    for workers in [1, 2] {
+        let _watchdog = Watchdog::seconds(format!("its own end, {workers} workers"), 60);
+        for _ in 0..20 {
+            let runtime = Kind::MultiThread(workers).build();
+            let handle = runtime.handle().clone();
+            let ended = handle.clone().block_on(async move {
+                let task =
+                    handle.spawn(async move { panic_of(|| block_in_place(|| drop(runtime))) });
+                task.await
+            });
+            // Cancelled, if the runtime was faster.
+            if let Ok(text) = ended {
+                assert!(text.contains("shutdown_background"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_function_that_names_threads_may_wake_and_spawn() {
+    let _watchdog = Watchdog::seconds("names", 60);
+    for _ in 0..20 {
+        let mailbox = Arc::new(Mailbox::new());
+        let (woken, handle) = (mailbox.clone(), Arc::new(OnceLock::<Handle>::new()));
+        let (known, spawned) = (handle.clone(), Arc::new(AtomicUsize::new(0)));
+        let ran = spawned.clone();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name_fn(move || {
+                if let Some(handle) = known.get() {
+                    woken.put(42);
+                    let ran = ran.clone();
+                    drop(handle.spawn(async move { ran.fetch_add(1, SeqCst) }));
+                }
+                "named".to_owned()
+            })
+            .build()
+            .unwrap();
+        handle.set(runtime.handle().clone()).unwrap();
+        let waits = runtime.spawn(async move { mailbox.take().await });
+        let lends = runtime.spawn(async { block_in_place(|| ()) });
+        runtime.block_on(async {
+            lends.await.unwrap();
+            assert_eq!(waits.await.unwrap(), 42);
+            until(|| spawned.load(SeqCst) == 1).await;
+        });
+    }
 }

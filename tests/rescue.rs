@@ -10,13 +10,15 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use mini_rt::prelude::*;
 use mini_rt::runtime::{Builder, Runtime};
 use mini_rt::task::yield_now;
 
+use support::random::Random;
 use support::sockets::{echo, stream_and_peer};
-use support::tasks::{Mailbox, on_thread};
+use support::tasks::{Mailbox, block_until, on_thread};
 use support::watchdog::Watchdog;
 
 /// Counts what has got on. A thread can block until that was enough.
@@ -301,4 +303,63 @@ fn a_blocked_core_that_goes_on_is_not_disturbed() {
         drop(peer);
         assert_eq!(echo.await.unwrap().unwrap(), 10 * 5 * 16);
     });
+}
+
+#[test]
+fn a_task_is_rescued_though_the_last_other_core_has_just_come_to_rest() {
+    let _watchdog = Watchdog::seconds("the last other core", 60);
+    for in_place in [false, true] {
+        for _ in 0..10 {
+            let runtime = runtime(2);
+            let (started, has_started) = mpsc::channel();
+            let (go_on, may_go_on) = mpsc::channel::<()>();
+            let rescued = Progress::default();
+            let to_wait = rescued.clone();
+            let blocking = runtime.spawn(async move {
+                started.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                let rescued = to_wait.clone();
+                let stranded = mini_rt::spawn(async move { rescued.add() });
+                to_wait.wait_for(1);
+                drop(stranded);
+            });
+            has_started.recv().unwrap();
+            // The caller takes the other core and puts it back.
+            runtime.block_on(async {
+                if in_place {
+                    mini_rt::task::block_in_place(|| ());
+                }
+            });
+            go_on.send(()).unwrap();
+            // Without the help of another caller.
+            block_until(|| blocking.is_finished());
+        }
+    }
+}
+
+#[test]
+fn a_wake_up_that_comes_on_the_way_to_sleep_is_not_lost_to_a_helper() {
+    let mut random = Random::for_test("on the way to sleep", 60);
+    for workers in [3, 4] {
+        let _watchdog = Watchdog::seconds(format!("on the way to sleep, {workers} workers"), 60);
+        // That way is long, and looks like blocking to the others.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .on_thread_park(|| thread::sleep(Duration::from_millis(3)))
+            .build()
+            .unwrap();
+        for _ in 0..150 {
+            let done = Progress::default();
+            let count = 1 + random.below(4);
+            for _ in 0..count {
+                let (done, busy) = (done.clone(), random.below(3_000) as u64);
+                runtime.spawn(async move {
+                    thread::sleep(Duration::from_micros(busy));
+                    done.add();
+                });
+                thread::sleep(Duration::from_micros(random.below(2_000) as u64));
+            }
+            done.wait_for(count);
+        }
+    }
 }

@@ -11,10 +11,11 @@
 //! | 1 | `task` | a task and its handles |
 //! | 1 | `queue` | where ready tasks wait |
 //! | 2 | `reactor` | from events to wakers |
+//! | 2 | `timer` | what time it is, and whom to wake when |
 //! | 3 | `blocking` | threads for closures that block |
 //! | 3 | `scheduler` | cores, and the threads that hold them |
 //! | 4 | `runtime` | building, entering and ending a runtime |
-//! | 5 | `io`, `spawn` | what users call |
+//! | 5 | `io`, `spawn`, `time` | what users call |
 //!
 //! Beside them stand `sync`, the primitives that models replace, [`coop`], the budget of a poll, and
 //! `contain`, which keeps foreign panics out.
@@ -31,6 +32,8 @@ mod spawn;
 mod sync;
 mod sys;
 pub mod task;
+pub mod time;
+mod timer;
 
 pub use self::spawn::{
     AccessError, JoinSet, JoinSetBuilder, LocalEnterGuard, LocalKey, LocalSet, TaskBuilder,

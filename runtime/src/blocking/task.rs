@@ -21,10 +21,11 @@ impl<F: FnOnce() -> R, R> Future for Once<F> {
     }
 }
 
-/// The scheduler of tasks that never wait: they are brought to the pool once and never woken.
-struct Unscheduled;
+/// The scheduler of tasks that never wait: they are brought to the pool once and never woken. It calls a
+/// function when all is over, with the join handle already told.
+struct Unscheduled<E>(E);
 
-impl Schedule for Unscheduled {
+impl<E: Fn() + Send + Sync + 'static> Schedule for Unscheduled<E> {
     unsafe fn schedule(_: NonNull<Self>, _: Runnable) {
         unreachable!("a blocking task was woken, though it never waits");
     }
@@ -34,14 +35,20 @@ impl Schedule for Unscheduled {
         unsafe { Self::schedule(this, task) };
     }
 
-    fn release(&self, _: &Header) {}
+    fn release(&self, _: &Header) {
+        (self.0)();
+    }
 }
 
-/// Makes a task of a closure, for the pool to run.
-pub(crate) fn new<F, R>(closure: F, origin: Origin) -> (Runnable, JoinHandle<R>)
+/// Makes a task of a closure, for the pool to run. At its end, however it comes to it, `on_end` is called.
+pub(crate) fn new<F, R>(
+    closure: F,
+    on_end: impl Fn() + Send + Sync + 'static,
+    origin: Origin,
+) -> (Runnable, JoinHandle<R>)
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    task::new(Once(Some(closure)), Unscheduled, origin)
+    task::new(Once(Some(closure)), Unscheduled(on_end), origin)
 }

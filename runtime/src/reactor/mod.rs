@@ -106,7 +106,12 @@ impl Reactors {
     pub(crate) fn help(&self, core: usize) -> Option<usize> {
         let reactor = &self.0[core];
         let events = reactor.turn.try_lock()?;
-        Some(reactor.turn_with(events, Some(Duration::ZERO)).events)
+        let turned = reactor.turn_with(events, Some(Duration::ZERO));
+        // What that core has watched is nothing that a helper should be called for.
+        for &sibling in &turned.siblings {
+            self.forget(core, sibling);
+        }
+        Some(turned.events)
     }
 
     /// Lets a core hear of another's events as well, until [`forget`](Self::forget): it is told that there
@@ -150,7 +155,13 @@ impl Reactor {
 
     /// See [`Reactors::turn`].
     pub(crate) fn turn(&self, timeout: Option<Duration>) -> Turned {
-        self.turn_with(self.turn.lock(), timeout)
+        let events = self.turn.lock();
+        // Who helped may have taken the wake-up that was written for this thread. From here on it cannot.
+        let timeout = match self.attention.load(Acquire) {
+            NOTIFIED => Some(Duration::ZERO),
+            _ => timeout,
+        };
+        self.turn_with(events, timeout)
     }
 
     fn turn_with(&self, mut events: MutexGuard<'_, Events>, timeout: Option<Duration>) -> Turned {

@@ -222,14 +222,17 @@ impl Builder {
         self
     }
 
-    /// Whether the runtime's clock stands still at first, for tests. Takes effect with timers.
+    /// Whether the runtime's clock stands still at first, as after [`time::pause`](crate::time::pause). For
+    /// tests, and for current-thread runtimes only: others are not built.
     ///
     /// # Examples
     ///
     /// ```
+    /// use std::time::Duration;
     /// use mini_rt_runtime::runtime::Builder;
     ///
     /// let runtime = Builder::new_current_thread().start_paused(true).build()?;
+    /// runtime.block_on(mini_rt_runtime::time::sleep(Duration::from_secs(3_600)));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start_paused(&mut self, paused: bool) -> &mut Self {
@@ -286,7 +289,8 @@ impl Builder {
     ///
     /// The system's, if it gives no more descriptors (two are needed per core) or threads, or refuses to
     /// [pin](Self::pin_cores) them, which on other systems than Linux is an error of the kind
-    /// [`Unsupported`](io::ErrorKind::Unsupported). And an error if the function that names threads
+    /// [`Unsupported`](io::ErrorKind::Unsupported). And [`InvalidInput`](io::ErrorKind::InvalidInput) if a
+    /// runtime with workers is to [start paused](Self::start_paused), and an error if the function that names threads
     /// panics. Threads that were started already have ended when this returns.
     ///
     /// # Examples
@@ -306,6 +310,12 @@ impl Builder {
                 (count, count)
             }
         };
+        if self.start_paused && workers > 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "`start_paused` is for current-thread runtimes: the clock of one with workers cannot stand",
+            ));
+        }
         let pins = self.pin_cores.then(|| Pins::new(workers)).transpose()?;
         let threads = Threads::new(self.threads.clone(), pins);
         let config = Config {
@@ -320,6 +330,9 @@ impl Builder {
             start_thread: start_thread(&threads, Role::Blocking),
         });
         let shared = Shared::new(config, pool)?;
+        if self.start_paused {
+            shared.clock.stop();
+        }
         threads.belong_to(&shared);
         let mut runtime = Runtime::without_workers(Handle { shared }, threads);
         match runtime.start_workers(workers) {

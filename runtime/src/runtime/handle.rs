@@ -249,7 +249,9 @@ where
         let _guard = handle.enter();
         closure()
     };
-    let (job, join_handle) = blocking::new(entered, origin);
+    shared.hold_time();
+    let held = shared.clone();
+    let (job, join_handle) = blocking::new(entered, move || held.release_time(), origin);
     shared.blocking.spawn(job);
     join_handle
 }

@@ -99,6 +99,11 @@ impl RuntimeMetrics {
         self.shared.reactors.sources()
     }
 
+    /// Timers that have yet to fire: sleeps, time limits and intervals that were polled and are waited for.
+    pub fn num_timers(&self) -> usize {
+        self.shared.timers.len()
+    }
+
     /// Threads for blocking closures, busy and idle.
     pub fn num_blocking_threads(&self) -> usize {
         self.shared.blocking.load().threads

@@ -91,7 +91,8 @@ impl Runtime {
     /// With this message if not, unless it is panicking already.
     #[track_caller]
     fn may_wait(&self, refusal: &str) -> bool {
-        if !context::is_driving() && self.threads.own_role() != Some(Role::Worker) {
+        let in_a_poll = context::is_driving() || context::has_left(&self.handle.shared);
+        if !in_a_poll && self.threads.own_role() != Some(Role::Worker) {
             return true;
         }
         assert!(thread::panicking(), "{refusal}");

@@ -23,6 +23,8 @@ pub struct MetricsSnapshot {
     pub blocked_polls_count: u64,
     /// Descriptors that are registered with a poller.
     pub registered_fds: usize,
+    /// Timers that have yet to fire.
+    pub num_timers: usize,
     /// Threads for blocking closures, busy and idle.
     pub num_blocking_threads: usize,
     /// Those of them that wait for a closure.
@@ -67,6 +69,7 @@ impl MetricsSnapshot {
             budget_forced_yield_count: metrics.budget_forced_yield_count(),
             blocked_polls_count: metrics.blocked_polls_count(),
             registered_fds: metrics.registered_fds(),
+            num_timers: metrics.num_timers(),
             num_blocking_threads: metrics.num_blocking_threads(),
             num_idle_blocking_threads: metrics.num_idle_blocking_threads(),
             blocking_queue_depth: metrics.blocking_queue_depth(),
@@ -77,11 +80,12 @@ impl MetricsSnapshot {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "tasks: {} alive of {} spawned, {} in the shared queue; {} descriptors registered",
+            "tasks: {} alive of {} spawned, {} in the shared queue; {} descriptors and {} timers registered",
             self.num_alive_tasks,
             self.spawned_tasks_count,
             self.global_queue_depth,
             self.registered_fds,
+            self.num_timers,
         )?;
         writeln!(
             f,

@@ -11,8 +11,9 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed},
 };
 
-use super::pace::{self, Moment};
+use super::pace;
 use crate::task::Header;
+use crate::timer::Moment;
 
 /// On cache lines of its own, which siblings seldom look at.
 #[derive(Debug)]

@@ -20,7 +20,13 @@ crate::sync::thread_local! {
 }
 
 crate::sync::thread_local! {
-    static DRIVING: Cell<bool> = const { Cell::new(false) };
+    /// The runtime that this thread drives, by address.
+    static DRIVING: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+
+crate::sync::thread_local! {
+    /// The runtimes in polls of which this thread is [outside](outside), by address.
+    static LEFT: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
 }
 
 crate::sync::thread_local! {
@@ -103,7 +109,14 @@ impl Scope {
 
 /// Whether this thread is driving a runtime: a worker, or inside `block_on`.
 pub(crate) fn is_driving() -> bool {
-    DRIVING.try_with(Cell::get).unwrap_or(false)
+    !DRIVING.try_with(Cell::get).unwrap_or(ptr::null()).is_null()
+}
+
+/// Whether this thread is in `block_in_place`, in a poll of this runtime: one that cannot end before this
+/// thread returns there.
+pub(crate) fn has_left(shared: &Shared) -> bool {
+    LEFT.try_with(|left| left.borrow().contains(&ptr::from_ref(shared)))
+        .unwrap_or(false)
 }
 
 /// The scope in which a thread drives a runtime.
@@ -124,7 +137,7 @@ impl Driving {
              `.await` the future instead, or move the call to `spawn_blocking`"
         );
         let scope = enter(shared.clone());
-        DRIVING.with(|driving| driving.set(true));
+        DRIVING.with(|driving| driving.set(Arc::as_ptr(shared)));
         Self {
             scope,
             _budget: coop::Scope::constrained(),
@@ -135,7 +148,7 @@ impl Driving {
 impl Drop for Driving {
     fn drop(&mut self) {
         self.scope.leave();
-        let _ = DRIVING.try_with(|driving| driving.set(false));
+        let _ = DRIVING.try_with(|driving| driving.set(ptr::null()));
     }
 }
 
@@ -175,14 +188,17 @@ pub(super) fn remember_worker(worker: &Worker) {
 
 /// Runs `f` as if this thread drove nothing, so that it may block, and call `block_on`.
 pub(super) fn outside<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
+    struct Restore(*const Shared);
     impl Drop for Restore {
         fn drop(&mut self) {
+            LEFT.with(|left| left.borrow_mut().pop());
             DRIVING.with(|driving| driving.set(self.0));
         }
     }
     let _unconstrained = coop::Scope::unconstrained();
-    let _restore = Restore(DRIVING.with(|driving| driving.replace(false)));
+    let driven = DRIVING.with(|driving| driving.replace(ptr::null()));
+    LEFT.with(|left| left.borrow_mut().push(driven));
+    let _restore = Restore(driven);
     f()
 }
 

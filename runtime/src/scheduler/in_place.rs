@@ -54,17 +54,17 @@ impl Worker {
         let core = unsafe { self.core.replace(None) };
         let core = core.expect("a thread that is known as a worker has a core");
         let index = core.index;
+        // Lending may start a thread, and so call a function of the user's that names it.
+        context::forget_worker();
         match self.shared.lend(core, self.holder) {
-            Ok(()) => {
-                context::forget_worker();
-                Away {
-                    worker: self,
-                    lent: Some(index),
-                }
-            }
+            Ok(()) => Away {
+                worker: self,
+                lent: Some(index),
+            },
             Err(core) => {
                 // SAFETY: as above.
                 unsafe { self.core.replace(Some(core)) };
+                context::remember_worker(self);
                 stays
             }
         }

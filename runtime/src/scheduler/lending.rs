@@ -239,8 +239,9 @@ impl Shared {
         core
     }
 
+    /// Has somebody come for work that others have overlooked, relying on the caller; or for the watch.
     fn look_for_work(&self) {
-        if self.has_visible_work() {
+        if self.has_visible_work() || self.lacks_watch() {
             self.wake_searcher();
         }
     }
@@ -317,7 +318,17 @@ impl Shared {
             }
         };
         state.workers += usize::from(by_worker);
+        if state.workers > self.cores.len() {
+            // One of those who wait is not needed any more.
+            self.lending.spare.notify_all();
+        }
         self.cores[index].borrowed.store(!by_worker, SeqCst);
+        drop(state);
+        // The rest of the poll may take long, so it is no search.
+        let token = core.as_ref().is_some_and(|core| core.searching.take());
+        if token && self.idle.stop_searching() {
+            self.look_for_work();
+        }
         core
     }
 
@@ -370,6 +381,7 @@ impl Shared {
         core.ring.len() > 0
             || !self.cores[core.index].next.is_empty()
             || self.reactors.get(core.index).has_sources()
+            || self.timers.next(core.index).is_some()
     }
 
     /// Lets a spare worker drive a core, if it is dormant. Otherwise its holder is made to look.
@@ -424,10 +436,14 @@ struct Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        let parts = self.worker.take().map(Worker::into_parts);
-        if let Some((shared, Some(core))) = parts {
-            shared.cores[core.index].borrowed.store(false, SeqCst);
-            shared.put_back(core);
+        match self.worker.take().map(Worker::into_parts) {
+            Some((shared, Some(core))) => {
+                shared.cores[core.index].borrowed.store(false, SeqCst);
+                shared.put_back(core);
+            }
+            // The core may be back already, from a `block_on` inside the poll that has lent it.
+            Some((shared, None)) => shutdown::finish(&shared),
+            None => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `core.rs` | a core: its holder's side and everybody's side |
 //! | `worker.rs` | the loop of a thread that holds a core |
 //! | `pace.rs` | when a busy core looks at the outside |
+//! | `timers.rs` | what cores do for their timers |
 //! | `rescue.rs` | what waits for a blocked core is taken over |
 //! | `activity.rs` | what a core lets others know of itself |
 //! | `idle.rs` | which cores are idle, who searches, whom to wake |
@@ -34,6 +35,7 @@ mod pace;
 mod rescue;
 mod root;
 mod shutdown;
+mod timers;
 mod worker;
 
 #[cfg(all(test, loom))]
@@ -50,7 +52,6 @@ pub use self::hooks::{BlockedTask, TaskMeta};
 use self::idle::Idle;
 pub(crate) use self::in_place::block_in_place;
 use self::lending::Lending;
-use self::pace::Clock;
 use self::rescue::Watch;
 use self::worker::Worker;
 use crate::blocking::{self, StartThread};
@@ -62,6 +63,7 @@ use crate::sync::atomic::{
     fence,
 };
 use crate::task::{self, Header, JoinHandle, Origin, Runnable, Schedule};
+use crate::timer::{Clock, Timers};
 
 /// What a runtime is made from.
 pub(crate) struct Config {
@@ -83,12 +85,15 @@ pub(crate) struct Shared {
     pub(crate) blocking: blocking::Pool,
     hooks: Hooks,
     measure_task_time: bool,
-    clock: Clock,
+    pub(crate) clock: Clock,
+    pub(crate) timers: Timers,
     watch: Watch,
     shut_down: AtomicBool,
     collected: shutdown::Collected,
-    /// Where tasks from outside are listed, in turn.
-    next_list: AtomicUsize,
+    /// Where tasks from outside are listed, and their timers started.
+    next_in_turn: AtomicUsize,
+    /// What time must not jump over.
+    holding_time: AtomicUsize,
     local: inspect::LocalSets,
 }
 
@@ -111,10 +116,12 @@ impl Shared {
             hooks: config.hooks,
             measure_task_time: config.measure_task_time,
             clock: Clock::new(),
+            timers: Timers::new(cores),
             watch: Watch::new(),
             shut_down: AtomicBool::new(false),
             collected: shutdown::Collected::default(),
-            next_list: AtomicUsize::new(0),
+            next_in_turn: AtomicUsize::new(0),
+            holding_time: AtomicUsize::new(0),
             local: inspect::LocalSets::default(),
         }))
     }
@@ -128,7 +135,7 @@ impl Shared {
         context::with_worker(self, |worker| {
             let core = match worker {
                 Some(worker) => worker.core_index(),
-                None => self.next_list.fetch_add(1, Relaxed) % self.cores.len(),
+                None => self.next_core_in_turn(),
             };
             origin.core = core as u32;
             if self.measure_task_time {
@@ -148,6 +155,11 @@ impl Shared {
             }
             handle
         })
+    }
+
+    /// A core for something from outside.
+    fn next_core_in_turn(&self) -> usize {
+        self.next_in_turn.fetch_add(1, Relaxed) % self.cores.len()
     }
 
     /// Tells the hook for it that there is a new task.

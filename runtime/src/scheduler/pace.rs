@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::activity::Activity;
+use crate::timer::Moment;
 
 /// Tasks between two looks at the outside; loom's models get by with few.
 #[cfg(not(loom))]
@@ -22,36 +23,6 @@ pub(super) const FIRST_READING: u32 = 2;
 const FACTOR: u32 = 4;
 /// A core that was busy for so many nanoseconds looks at the outside.
 const LONG: Moment = 1_000_000;
-
-/// A moment by a [`Clock`], in nanoseconds.
-pub(super) type Moment = u64;
-
-/// Counts nanoseconds since the runtime was made, so that moments fit into atomics. In loom's models it
-/// stands still: no clock decides anything there.
-#[derive(Debug)]
-pub(super) struct Clock {
-    #[cfg(not(loom))]
-    start: std::time::Instant,
-}
-
-impl Clock {
-    pub(super) fn new() -> Self {
-        Self {
-            #[cfg(not(loom))]
-            start: std::time::Instant::now(),
-        }
-    }
-
-    #[cfg(not(loom))]
-    pub(super) fn now(&self) -> Moment {
-        self.start.elapsed().as_nanos() as Moment
-    }
-
-    #[cfg(loom)]
-    pub(super) fn now(&self) -> Moment {
-        0
-    }
-}
 
 pub(super) struct Pace {
     /// After so many the outside has its turn.

@@ -25,7 +25,6 @@ use std::time::Duration;
 use super::Shared;
 use super::activity::Poll;
 use super::hooks::BlockedTask;
-use super::pace::Moment;
 use super::worker::Worker;
 use crate::contain::contain;
 use crate::sync::Mutex;
@@ -34,6 +33,7 @@ use crate::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 use crate::task::Id;
+use crate::timer::Moment;
 
 /// Nanoseconds between looks.
 const PERIOD: Moment = 2_000_000;
@@ -133,6 +133,11 @@ impl Shared {
             && !self.cores[core].dormant.load(SeqCst)
     }
 
+    /// Whether cores are busy and nobody keeps the watch over them.
+    pub(super) fn lacks_watch(&self) -> bool {
+        self.has_workers() && self.cores.len() > 1 && !self.watch.is_kept() && !self.idle.all()
+    }
+
     /// Notes which poll blocks a core, so that the core can report it when that is over.
     fn note_blocked(&self, core: usize) {
         let activity = &self.cores[core].activity;
@@ -163,16 +168,24 @@ impl Worker {
     /// Sleeps in the reactor until something happens; keeps the watch meanwhile, if it is not complete.
     pub(super) fn sleep(&self) {
         let shared = &*self.shared;
+        if shared.clock.is_stopped() && (self.turn(Some(Duration::ZERO)) || self.jump()) {
+            return;
+        }
         let mut quiet = 0;
         loop {
             let keeps_watch = shared.cores.len() > 1 && quiet < QUIET && shared.watch.join();
-            let timeout = keeps_watch.then(|| shared.watch.until_next_look(self.last_reading()));
-            let turned = self.turn(timeout);
+            let look = keeps_watch.then(|| shared.watch.until_next_look(self.last_reading()));
+            let timers = self.until_next_timer();
+            if timers.is_some() {
+                self.be_punctual();
+            }
+            let happened = self.turn(look.into_iter().chain(timers).min());
             if !keeps_watch {
                 return;
             }
             shared.watch.leave();
-            if turned.events > 0 || !turned.siblings.is_empty() || !self.is_undisturbed() {
+            // Whoever was to take what was injected may be blocked before it has found it.
+            if happened || !self.is_undisturbed() || !shared.injector.is_empty() {
                 return;
             }
             quiet = if shared.idle.all() { quiet + 1 } else { 0 };
@@ -201,11 +214,13 @@ impl Worker {
         let shared = &*self.shared;
         // Somebody who turns the reactor is not stuck.
         let Some(events) = self.keep_core(|| shared.reactors.help(stuck)) else {
+            self.unwatch(|core| core == stuck);
             return false;
         };
+        let fired = self.keep_core(|| shared.timers.fire(stuck, shared.clock.now()));
         let stolen = shared.cores[stuck].ring.steal_into(self.ring());
         let next = shared.cores[stuck].take_next();
-        let found = events > 0 || stolen.is_some() || next.is_some();
+        let found = events > 0 || fired > 0 || stolen.is_some() || next.is_some();
         let tasks = stolen.into_iter().chain(next);
         tasks.for_each(|task| self.ring().push(task, &shared.injector));
         if found {
@@ -228,6 +243,13 @@ impl Worker {
             }
         }
         self.unwatch(|core| siblings.contains(&core) && !self.shared.is_overdue(core, now));
+        let watched = self.watched().borrow().clone();
+        for core in watched {
+            let next = self.shared.timers.next(core);
+            if next.is_some_and(|next| next <= now) && self.shared.is_overdue(core, now) {
+                self.rescue(core);
+            }
+        }
     }
 
     /// Stops watching the siblings that have recovered.

@@ -59,8 +59,17 @@ pub(super) fn collect_free(shared: &Arc<Shared>) {
 /// Takes a core out of service.
 pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
     shared.cores[core.index].dormant.store(true, Release);
+    shared.collected.cores.lock().push(core);
+    finish(shared);
+}
+
+/// Drops everything if all cores are back, and nobody else does so. Not in a task's poll, for which the end
+/// would wait: then it is up to the thread to come again after it.
+pub(super) fn finish(shared: &Arc<Shared>) {
+    if context::has_left(shared) {
+        return;
+    }
     let mut collected = shared.collected.cores.lock();
-    collected.push(core);
     if collected.len() < shared.cores.len() {
         return;
     }
@@ -77,6 +86,7 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
     context::as_worker(&worker, || {
         shared.cores.iter().for_each(|core| core.owned.close());
         shared.reactors.shut_down();
+        shared.timers.close();
         let rings = || cores.iter().map(|core| &core.ring).chain([worker.ring()]);
         loop {
             cancel_queued(shared, rings());

@@ -1,22 +1,23 @@
 //! The loop of a thread that holds a core.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::Activity;
 use super::core::{Core, Held, Remote};
-use super::pace::Moment;
 use super::root::Root;
 use super::{Hooks, Shared};
 use crate::coop;
 use crate::queue::Local;
-use crate::reactor::{Reactor, Turned};
+use crate::reactor::Reactor;
 use crate::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
     fence,
 };
+use crate::sys::Punctual;
 use crate::task::Runnable;
+use crate::timer::Moment;
 
 /// A thread that holds a core, or has lent it to another for the rest of a poll.
 pub(super) struct Worker {
@@ -30,6 +31,7 @@ pub(super) struct Worker {
     times_polls: bool,
     /// Up to when the time is accounted for that this core was busy.
     accounted: Cell<Moment>,
+    punctual: OnceCell<Punctual>,
 }
 
 /// On whose behalf a thread holds a core.
@@ -64,6 +66,7 @@ impl Worker {
             holder,
             keeps_core: Cell::new(false),
             accounted: Cell::new(0),
+            punctual: OnceCell::new(),
         }
     }
 
@@ -155,7 +158,7 @@ impl Worker {
                 .or_else(|| self.take_injected())
                 .or_else(|| self.search());
             if let Some(task) = task {
-                self.run_task(core, task);
+                self.run_task(task);
                 if self.core.is_empty() {
                     return Stop::Lent;
                 }
@@ -185,11 +188,11 @@ impl Worker {
 
     /// Runs a task. The core may be lent when this returns.
     #[inline]
-    fn run_task(&self, core: &Core, task: Runnable) {
-        if core.searching.get() {
+    fn run_task(&self, task: Runnable) {
+        if self.core.get().searching.get() {
             self.stop_searching();
         }
-        core.remote.activity.begin_poll(task.header());
+        self.activity().begin_poll(task.header());
         coop::renew();
         if self.times_polls {
             task.run_timed();
@@ -297,6 +300,7 @@ impl Worker {
             self.turn(Some(Duration::ZERO));
         } else {
             self.core.get().pace.restart(self.activity(), now);
+            self.fire_timers(now);
         }
         self.look_after_siblings(now);
         if self.ring().len() > 0 {
@@ -304,16 +308,23 @@ impl Worker {
         }
     }
 
-    /// Turns the reactor, and does what is to be done for siblings who are watched.
-    pub(super) fn turn(&self, timeout: Option<Duration>) -> Turned {
+    /// Turns the reactor and the wheel, and does what is to be done for siblings who are watched. True if
+    /// there was something for this core.
+    pub(super) fn turn(&self, timeout: Option<Duration>) -> bool {
         let turned = self.keep_core(|| self.shared.reactors.turn(self.core_index(), timeout));
         let now = self.shared.clock.now();
         let activity = self.activity();
         self.core.get().pace.restart(activity, now);
         activity.turns.add(1);
         activity.events.add(turned.events as u64);
+        let fired = self.fire_timers(now);
         self.attend(&turned.siblings, now);
-        turned
+        fired || turned.events > 0 || !turned.siblings.is_empty()
+    }
+
+    /// Has this thread's sleeps end when they should, from now until it lets go of the core.
+    pub(super) fn be_punctual(&self) {
+        self.punctual.get_or_init(Punctual::begin);
     }
 
     /// Lets foreign code be called that is no poll: what it wakes comes as a batch, and it cannot lend the
@@ -358,6 +369,9 @@ impl Worker {
         let now = shared.clock.now();
         self.account(now);
         if self.look_after_siblings(now) {
+            if self.ring().len() > 1 {
+                self.share_surely();
+            }
             return None;
         }
         shared.idle.enter(me);

@@ -5,6 +5,7 @@
 
 mod affinity;
 mod interest;
+mod slack;
 
 #[cfg(all(not(loom), any(target_os = "linux", target_os = "android")))]
 mod epoll;
@@ -19,6 +20,7 @@ pub(crate) use self::model::{Events, Poller};
 pub(crate) use self::affinity::CpuSet;
 pub use self::interest::Interest;
 pub(crate) use self::interest::Ready;
+pub(crate) use self::slack::Punctual;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 compile_error!("mini_rt runs on Linux (epoll); this system has no backend");

@@ -13,7 +13,7 @@ use super::{Entered, Set};
 use crate::contain::contain;
 use crate::coop;
 use crate::scheduler::context;
-use crate::scheduler::pace::{Clock, Moment};
+use crate::timer::{Clock, Moment};
 
 /// Tasks in one turn.
 pub(super) const TASKS_PER_TURN: usize = 61;

@@ -15,7 +15,7 @@ use crate::task::{Origin, Runnable};
 
 /// A new member, whose end is when the model runs it.
 fn member(set: &mut JoinSet<u32>, output: u32) -> Runnable {
-    let (job, handle) = blocking::new(move || output, Origin::here());
+    let (job, handle) = blocking::new(move || output, || (), Origin::here());
     set.insert(handle);
     job
 }
@@ -55,7 +55,7 @@ fn members_finish_while_polled() {
 #[test]
 fn a_member_finishes_while_it_comes_in() {
     check(4, || {
-        let (job, handle) = blocking::new(|| 1, Origin::here());
+        let (job, handle) = blocking::new(|| 1, || (), Origin::here());
         let thread = run_on_thread(job);
         let mut set = JoinSet::new();
         set.insert(handle);

@@ -10,7 +10,7 @@ use crate::task::Origin;
 
 /// A set with a member that had this output before it came in.
 fn set_with<T: Send + 'static>(output: T) -> (JoinSet<T>, Id) {
-    let (job, handle) = blocking::new(move || output, Origin::here());
+    let (job, handle) = blocking::new(move || output, || (), Origin::here());
     let (mut set, id) = (JoinSet::new(), handle.id());
     job.run();
     assert_eq!(set.insert(handle).id(), id);

@@ -1,0 +1,140 @@
+//! What cores do for their timers.
+//!
+//! A timer is started with the core whose holder asks for it, so nobody else has to hear of it: the holder
+//! looks at its wheel before it sleeps, and the first deadline is its time-out. Only a thread that holds no
+//! core starts a timer for others, and then has somebody look.
+//!
+//! What always holds: a core that has timers is held by somebody who turns its wheel, or waits for a
+//! `block_on`; and if its holder is blocked, whoever rescues it turns the wheel.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use super::worker::Worker;
+use super::{Shared, context};
+use crate::sync::atomic::{Ordering::SeqCst, fence};
+use crate::timer::{Moment, TimerKey};
+
+/// A deadline that is farther away than this since the core's last look at the clock is not past. Nearer
+/// ones are worth a look.
+const NEAR: Moment = 2_000_000;
+
+impl Shared {
+    /// Whether a moment is past. May say no within the first nanoseconds.
+    pub(crate) fn is_past(&self, moment: Moment) -> bool {
+        let last = context::with_worker(self, |worker| worker.map(Worker::last_reading));
+        let is_far = last.is_some_and(|last| moment > last.saturating_add(NEAR));
+        !is_far && moment <= self.clock.now()
+    }
+
+    /// Fires the timers of this thread's core that are due.
+    pub(crate) fn fire_due_timers(&self) {
+        context::with_worker(self, |worker| {
+            let now = self.clock.now();
+            worker
+                .into_iter()
+                .for_each(|worker| while worker.fire_timers(now) {});
+        });
+    }
+
+    /// Starts a timer; `None` if the runtime has ended.
+    #[inline]
+    pub(crate) fn start_timer(&self, deadline: Moment, waker: &Waker) -> Option<TimerKey> {
+        self.place_timer(deadline, waker.clone())
+    }
+
+    fn place_timer(&self, deadline: Moment, waker: Waker) -> Option<TimerKey> {
+        if let Some(core) = self.current_core() {
+            return self.timers.start(core, deadline, waker).ok();
+        }
+        let core = self.next_core_in_turn();
+        let timer = self.timers.start(core, deadline, waker).ok()?;
+        self.have_looked_at(core);
+        Some(timer)
+    }
+
+    /// Moves a timer to another deadline, and to this thread's core; `None` if it has fired. Afterwards it
+    /// has the name that comes back.
+    pub(crate) fn reset_timer(&self, timer: TimerKey, deadline: Moment) -> Option<TimerKey> {
+        let core = timer.core();
+        match self.current_core() {
+            Some(current) if current != core => {
+                let waker = self.timers.cancel(timer)?;
+                self.timers.start(current, deadline, waker).ok()
+            }
+            current => {
+                let waits = self.timers.reset(timer, deadline);
+                if waits && current.is_none() {
+                    self.have_looked_at(core);
+                }
+                waits.then_some(timer)
+            }
+        }
+    }
+
+    /// Has whoever holds a core look at its timers again before it sleeps, or sleeps on.
+    ///
+    /// *Ordering:* who is about to sleep announces that, and then looks at the timers, under their lock; so
+    /// either it finds what was just placed there, or the notice finds the sleeper.
+    fn have_looked_at(&self, core: usize) {
+        self.reactors.get(core).notify();
+        self.ensure_driven(core);
+    }
+
+    /// Notes that something has begun which time must not jump over.
+    pub(crate) fn hold_time(&self) {
+        self.holding_time.fetch_add(1, SeqCst);
+    }
+
+    /// Undoes [`hold_time`](Self::hold_time).
+    ///
+    /// *Ordering:* the fence goes with that of [`Worker::jump`]: it finds the count without this, or this
+    /// finds it asleep.
+    pub(crate) fn release_time(&self) {
+        if self.holding_time.fetch_sub(1, SeqCst) == 1 && self.clock.is_stopped() {
+            fence(SeqCst);
+            self.reactors.get(0).notify();
+        }
+    }
+}
+
+impl Worker {
+    /// Wakes those whose time has come on this core; true if there were any.
+    #[inline]
+    pub(super) fn fire_timers(&self, now: Moment) -> bool {
+        self.keep_core(|| self.shared.timers.fire(self.core_index(), now)) > 0
+    }
+
+    /// How long this core may sleep for its timers, and for those of siblings who are stuck.
+    pub(super) fn until_next_timer(&self) -> Option<Duration> {
+        let timers = &self.shared.timers;
+        let watched = self.watched().borrow();
+        let others = watched.iter().filter_map(|&core| timers.next(core));
+        let own = timers.next_before_sleep(self.core_index());
+        let next = own.into_iter().chain(others).min()?;
+        // A clock that stands does not get there.
+        let clock = &self.shared.clock;
+        (!clock.is_stopped()).then(|| Duration::from_nanos(next.saturating_sub(clock.now())))
+    }
+
+    /// With a clock that stands, and nothing to do: moves it to the next deadline. True if that has fired
+    /// a timer.
+    pub(super) fn jump(&self) -> bool {
+        let shared = &*self.shared;
+        fence(SeqCst);
+        if shared.holding_time.load(SeqCst) > 0 || !self.is_undisturbed() {
+            return false;
+        }
+        // What comes next may be no deadline yet, but the moment at which the wheel can tell more.
+        while let Some(next) = shared.timers.next(self.core_index()) {
+            if next == Moment::MAX {
+                break;
+            }
+            shared.clock.advance_to(next);
+            if self.fire_timers(next) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,204 @@
+//! Timers: a wheel per core, and the clock that they go by.
+//!
+//! Each core has a wheel behind a lock of its own, which its holder takes mostly alone. A timer stays with
+//! the core that it was started on; whoever holds the core turns its wheel, and anybody may.
+//!
+//! What always holds:
+//! - No waker is woken or dropped while a wheel is locked.
+//! - Once the timers are closed none is left, and none is started.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `wheel.rs` | one core's timers, in order |
+//! | `clock.rs` | what time it is, also while a test holds the clock |
+
+mod clock;
+mod wheel;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+
+pub(crate) use self::clock::{Clock, Moment};
+use self::wheel::{Stale, Wheel};
+use crate::contain::contain;
+use crate::sync::Mutex;
+
+/// What one turn of a wheel does at most, so that a million timers that are due at once leave turns to
+/// others.
+const LIMIT: usize = 128;
+
+/// All timers of a runtime.
+pub(crate) struct Timers(Box<[Lane]>);
+
+/// Those of one core, on cache lines of their own.
+#[repr(align(128))]
+struct Lane {
+    contents: Mutex<Contents>,
+    /// A moment before which nothing fires, to spare a look. Written under the lock, and read without: who
+    /// sees an old value looks again, with the lock, before it sleeps.
+    quiet_until: AtomicU64,
+}
+
+struct Contents {
+    wheel: Wheel,
+    closed: bool,
+}
+
+/// A timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerKey {
+    core: u32,
+    place: wheel::TimerKey,
+}
+
+/// What became of a timer that somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Waiting,
+    Fired,
+    /// It will not fire: the runtime has ended.
+    Closed,
+}
+
+impl TimerKey {
+    pub(crate) fn core(self) -> usize {
+        self.core as usize
+    }
+}
+
+impl Lane {
+    /// Notes, under the lock, that something may fire at a moment.
+    fn expect(&self, moment: Moment) {
+        if moment < self.quiet_until.load(Relaxed) {
+            self.quiet_until.store(moment, Relaxed);
+        }
+    }
+}
+
+impl Timers {
+    pub(crate) fn new(cores: usize) -> Self {
+        let lane = |_| Lane {
+            contents: Mutex::new(Contents {
+                wheel: Wheel::new(),
+                closed: false,
+            }),
+            quiet_until: AtomicU64::new(Moment::MAX),
+        };
+        Self((0..cores).map(lane).collect())
+    }
+
+    /// Starts a timer with a core; gives the waker back after the end.
+    #[inline]
+    pub(crate) fn start(
+        &self,
+        core: usize,
+        deadline: Moment,
+        waker: Waker,
+    ) -> Result<TimerKey, Waker> {
+        let lane = &self.0[core];
+        let mut contents = lane.contents.lock();
+        if contents.closed {
+            return Err(waker);
+        }
+        lane.expect(deadline);
+        Ok(TimerKey {
+            core: core as u32,
+            place: contents.wheel.insert(deadline, waker),
+        })
+    }
+
+    /// Moves a timer to another deadline; false if it has fired.
+    pub(crate) fn reset(&self, timer: TimerKey, deadline: Moment) -> bool {
+        let lane = &self.0[timer.core()];
+        let mut contents = lane.contents.lock();
+        lane.expect(deadline);
+        contents.wheel.reset(timer.place, deadline)
+    }
+
+    /// Looks whether a timer has fired; otherwise it will wake this waker.
+    #[inline]
+    pub(crate) fn look(&self, timer: TimerKey, waker: &Waker) -> Look {
+        let mut lane = self.0[timer.core()].contents.lock();
+        let closed = lane.closed;
+        let replaced = lane.wheel.set_waker(timer.place, waker);
+        drop(lane);
+        match replaced {
+            Ok(_dropped) => Look::Waiting,
+            Err(Stale) if closed => Look::Closed,
+            Err(Stale) => Look::Fired,
+        }
+    }
+
+    /// Whether a timer has yet to fire.
+    pub(crate) fn is_live(&self, timer: TimerKey) -> bool {
+        self.0[timer.core()]
+            .contents
+            .lock()
+            .wheel
+            .is_live(timer.place)
+    }
+
+    /// Ends a timer, and gives its waker back if it has not fired.
+    #[inline]
+    pub(crate) fn cancel(&self, timer: TimerKey) -> Option<Waker> {
+        self.0[timer.core()]
+            .contents
+            .lock()
+            .wheel
+            .cancel(timer.place)
+    }
+
+    /// When a core's wheel has to be turned next.
+    #[inline]
+    pub(crate) fn next(&self, core: usize) -> Option<Moment> {
+        self.0[core].contents.lock().wheel.next_deadline()
+    }
+
+    /// Wakes those whose time has come, but not too many at once. Returns how many.
+    pub(crate) fn fire(&self, core: usize, now: Moment) -> usize {
+        let lane = &self.0[core];
+        if now < lane.quiet_until.load(Relaxed) {
+            return 0;
+        }
+        let mut due = Vec::with_capacity(LIMIT);
+        {
+            let wheel = &mut lane.contents.lock().wheel;
+            wheel.expire(now, LIMIT, &mut due);
+            let next = wheel.next_deadline().unwrap_or(Moment::MAX);
+            lane.quiet_until.store(next, Relaxed);
+        }
+        let fired = due.len();
+        due.into_iter().for_each(|waker| contain(|| waker.wake()));
+        fired
+    }
+
+    /// As [`next`](Self::next), for a core that has nothing else to do: if there are no timers any more, the
+    /// memory of many is given back.
+    pub(crate) fn next_before_sleep(&self, core: usize) -> Option<Moment> {
+        let mut lane = self.0[core].contents.lock();
+        let next = lane.wheel.next_deadline();
+        let spare = lane.wheel.take_spare();
+        drop(lane);
+        drop(spare);
+        next
+    }
+
+    /// Timers that have yet to fire.
+    pub(crate) fn len(&self) -> usize {
+        let lanes = self.0.iter();
+        lanes.map(|lane| lane.contents.lock().wheel.len()).sum()
+    }
+
+    /// Ends the timers of all cores, and wakes all who wait, to hear of it.
+    pub(crate) fn close(&self) {
+        for lane in &self.0 {
+            let mut due = Vec::new();
+            {
+                let mut lane = lane.contents.lock();
+                lane.closed = true;
+                while lane.wheel.expire(Moment::MAX, usize::MAX, &mut due) {}
+            }
+            due.into_iter().for_each(|waker| contain(|| waker.wake()));
+        }
+    }
+}

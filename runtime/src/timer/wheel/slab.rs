@@ -1,0 +1,129 @@
+//! Where the timers are.
+//!
+//! A place is reused, the last one vacated first; what tells its tenants apart is the generation, a number
+//! that each insertion takes from one counter. What always holds:
+//! - A place has a waker exactly if it has a tenant; the others are linked by `next`, from `vacant` on.
+//! - A key finds its timer or nothing. It would find another only if its place were let for the 2^32nd
+//!   time of all at the very moment somebody comes with the key.
+
+use std::task::Waker;
+
+use super::slots::Slot;
+
+/// Timers for which the memory is kept when there are none.
+const KEPT: usize = 1024;
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// A timer's place. It stays unambiguous when the timer is gone and its place taken, but means nothing to
+/// another wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerKey {
+    pub(super) index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) deadline: u64,
+    pub(super) waker: Option<Waker>,
+    generation: u32,
+    /// The neighbours in a slot's ring.
+    pub(super) next: u32,
+    pub(super) previous: u32,
+    pub(super) slot: Slot,
+}
+
+const _: () = assert!(size_of::<Entry>() <= 40 && size_of::<TimerKey>() == 8);
+
+pub(super) struct Slab {
+    pub(super) entries: Vec<Entry>,
+    vacant: u32,
+    last_generation: u32,
+    len: usize,
+}
+
+/// Memory to be freed.
+#[must_use]
+pub(crate) struct Spare {
+    _entries: Vec<Entry>,
+}
+
+impl Slab {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            vacant: NONE,
+            last_generation: 0,
+            len: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Lets a place to a timer, which is in no slot's ring yet.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> TimerKey {
+        if self.vacant == NONE {
+            self.grow();
+        }
+        let index = self.vacant;
+        let generation = self.last_generation.wrapping_add(1);
+        let entry = &mut self.entries[index as usize];
+        self.vacant = entry.next;
+        self.last_generation = generation;
+        self.len += 1;
+        entry.deadline = deadline;
+        // A vacant place has no waker that would have to be dropped.
+        std::mem::forget(entry.waker.replace(waker));
+        entry.generation = generation;
+        TimerKey { index, generation }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: TimerKey) -> Option<u32> {
+        let entry = self.entries.get(key.index as usize)?;
+        let live = entry.generation == key.generation && entry.waker.is_some();
+        live.then_some(key.index)
+    }
+
+    /// Vacates the place of a timer that is in no slot's ring any more.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, index: u32) -> Option<Waker> {
+        let entry = &mut self.entries[index as usize];
+        entry.next = self.vacant;
+        self.vacant = index;
+        self.len -= 1;
+        entry.waker.take()
+    }
+
+    /// The memory, if it is much and nobody lives there. Generations go on where they were, so that keys
+    /// from before stay stale.
+    pub(super) fn take_spare(&mut self) -> Option<Spare> {
+        if self.len > 0 || self.entries.capacity() <= KEPT {
+            return None;
+        }
+        self.vacant = NONE;
+        Some(Spare {
+            _entries: std::mem::take(&mut self.entries),
+        })
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let index = self.entries.len() as u32;
+        assert!(index < NONE, "fewer than 2^32 - 1 timers");
+        self.entries.push(Entry {
+            deadline: 0,
+            waker: None,
+            generation: self.last_generation,
+            next: NONE,
+            previous: NONE,
+            slot: Slot::of(0, 0),
+        });
+        self.vacant = index;
+    }
+}
