@@ -31,7 +31,7 @@ fn spawn<R: Send + 'static>(
     pool: &Pool,
     closure: impl FnOnce() -> R + Send + 'static,
 ) -> JoinHandle<R> {
-    let (job, handle) = new(closure, Origin::here());
+    let (job, handle) = new(closure, || (), Origin::here());
     pool.spawn(job);
     handle
 }

@@ -6,6 +6,7 @@
 //! | `lending.rs` | cores change hands and none is lost |
 //! | `life.rs` | tasks are spawned, woken, shut down |
 //! | `local.rs` | what other threads do to local tasks |
+//! | `timers.rs` | who sleeps hears of timers |
 //!
 //! A model fails when an assertion does, or when every thread waits for another, which is how a lost
 //! wake-up shows. Threads are few and preemptions bounded, so this is proof only within those bounds.
@@ -14,6 +15,7 @@ mod idle;
 mod lending;
 mod life;
 mod local;
+mod timers;
 
 use std::future::{Future, poll_fn};
 use std::io;

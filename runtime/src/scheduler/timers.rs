@@ -30,10 +30,15 @@ impl Shared {
     /// Fires the timers of this thread's core that are due.
     pub(crate) fn fire_due_timers(&self) {
         context::with_worker(self, |worker| {
+            let Some(worker) = worker else { return };
             let now = self.clock.now();
-            worker
-                .into_iter()
-                .for_each(|worker| while worker.fire_timers(now) {});
+            while self
+                .timers
+                .next(worker.core_index())
+                .is_some_and(|next| next <= now)
+            {
+                worker.fire_timers(now);
+            }
         });
     }
 

@@ -13,6 +13,8 @@
 //! | `clock.rs` | what time it is, also while a test holds the clock |
 
 mod clock;
+#[cfg(all(test, loom))]
+mod models;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -72,6 +74,12 @@ impl Lane {
         if moment < self.quiet_until.load(Relaxed) {
             self.quiet_until.store(moment, Relaxed);
         }
+    }
+
+    /// When the wheel has to be turned next. Of two lower bounds of the first deadline the later one.
+    fn next(&self, wheel: &Wheel) -> Option<Moment> {
+        let next = wheel.next_deadline()?;
+        Some(next.max(self.quiet_until.load(Relaxed)))
     }
 }
 
@@ -151,7 +159,8 @@ impl Timers {
     /// When a core's wheel has to be turned next.
     #[inline]
     pub(crate) fn next(&self, core: usize) -> Option<Moment> {
-        self.0[core].contents.lock().wheel.next_deadline()
+        let lane = &self.0[core];
+        lane.next(&lane.contents.lock().wheel)
     }
 
     /// Wakes those whose time has come, but not too many at once. Returns how many.
@@ -175,10 +184,11 @@ impl Timers {
     /// As [`next`](Self::next), for a core that has nothing else to do: if there are no timers any more, the
     /// memory of many is given back.
     pub(crate) fn next_before_sleep(&self, core: usize) -> Option<Moment> {
-        let mut lane = self.0[core].contents.lock();
-        let next = lane.wheel.next_deadline();
-        let spare = lane.wheel.take_spare();
-        drop(lane);
+        let lane = &self.0[core];
+        let mut contents = lane.contents.lock();
+        let next = lane.next(&contents.wheel);
+        let spare = contents.wheel.take_spare();
+        drop(contents);
         drop(spare);
         next
     }

@@ -1,0 +1,553 @@
+//! Time: nothing ends early, everything ends, and nothing is left behind.
+
+mod support;
+
+use std::error::Error;
+use std::future::{Future, pending, ready};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use futures_util::StreamExt;
+use futures_util::future::{join_all, select};
+use mini_rt_runtime::runtime::{Builder, Handle};
+use mini_rt_runtime::time::{
+    Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, interval, interval_at, sleep,
+    sleep_until, timeout, timeout_at,
+};
+use mini_rt_runtime::{block_in_place, block_on, coop, spawn, yield_now};
+
+use support::kinds::{Kind, on_every_kind, on_every_runtime};
+use support::random::Random;
+use support::tasks::{OnDrop, block_until, on_thread, panic_of, park_on, poll_once, settle, until};
+use support::watchdog::Watchdog;
+
+const LONG: Duration = Duration::from_secs(3_600);
+const MILLI: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_sleep_goes_anywhere() {
+    fn is_free<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    is_free::<Sleep>();
+    is_free::<Interval>();
+    is_free::<Timeout<std::future::Ready<()>>>();
+    assert!(size_of::<Sleep>() <= 48, "{}", size_of::<Sleep>());
+}
+
+#[test]
+fn no_sleep_ends_early_and_all_end_in_order() {
+    const SLEEPS: usize = 5_000;
+    let mut random = Random::for_test("sleeps in order", 50);
+    on_every_kind("sleeps in order", 60, |kind| {
+        let runtime = kind.build();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        runtime.block_on(async {
+            let base = Instant::now() + Duration::from_millis(20);
+            let tasks: Vec<_> = (0..SLEEPS)
+                .map(|_| {
+                    let deadline = base + Duration::from_micros(random.below(100_000) as u64);
+                    let ended = ended.clone();
+                    spawn(async move {
+                        sleep_until(deadline).await;
+                        assert!(Instant::now() >= deadline);
+                        ended.lock().unwrap().push(deadline);
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        let ended = ended.lock().unwrap();
+        assert_eq!(ended.len(), SLEEPS);
+        if kind.cores() == 1 {
+            assert!(ended.is_sorted(), "on one core they end in order");
+        }
+        assert_eq!(runtime.metrics().num_timers(), 0);
+    });
+}
+
+#[test]
+fn a_hundred_thousand_sleeps_at_once_all_end() {
+    on_every_kind("many sleeps", 60, |kind| {
+        let runtime = kind.build();
+        runtime.block_on(async {
+            let deadline = Instant::now() + Duration::from_millis(50);
+            let sleeps = (0..100_000).map(|_| sleep_until(deadline));
+            join_all(sleeps).await;
+            assert!(Instant::now() >= deadline);
+        });
+        assert_eq!(runtime.metrics().num_timers(), 0);
+    });
+}
+
+#[test]
+fn timers_that_are_due_together_leave_turns_to_others() {
+    let _watchdog = Watchdog::seconds("due together", 60);
+    let runtime = Kind::CurrentThread.build();
+    let fired = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let tasks: Vec<_> = (0..20_000)
+            .map(|_| {
+                let fired = fired.clone();
+                spawn(async move {
+                    sleep_until(deadline).await;
+                    fired.fetch_add(1, SeqCst);
+                })
+            })
+            .collect();
+        settle().await;
+        // Late, so that all are due in the same moment.
+        thread::sleep(deadline - Instant::now() + Duration::from_millis(5));
+        let mut seen = Vec::new();
+        while fired.load(SeqCst) < 20_000 {
+            seen.push(fired.load(SeqCst));
+            yield_now().await;
+        }
+        assert!(seen.len() > 20, "{seen:?}");
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_sleep_of_no_time_ends_and_one_for_ever_does_not() {
+    on_every_runtime("no time and for ever", async |_| {
+        sleep(Duration::ZERO).await;
+        sleep_until(Instant::now() - MILLI).await;
+        for duration in [
+            Duration::MAX,
+            Duration::from_secs(u64::MAX / 2),
+            LONG * 10_000,
+        ] {
+            let mut sleep = sleep(duration);
+            assert!(poll_once(&mut sleep).await.is_pending());
+            assert!(sleep.deadline() > Instant::now() + LONG);
+            assert!(!sleep.is_elapsed());
+        }
+        assert!(timeout(Duration::MAX, ready(())).await.is_ok());
+    });
+}
+
+#[test]
+fn a_sleep_can_be_put_off_and_brought_forward_and_used_again() {
+    on_every_runtime("reset", async |_| {
+        let mut sleep = sleep(LONG);
+        assert!(poll_once(&mut sleep).await.is_pending());
+        let soon = Instant::now() + 2 * MILLI;
+        sleep.reset(soon);
+        assert_eq!(sleep.deadline(), soon);
+        (&mut sleep).await;
+        assert!(Instant::now() >= soon && sleep.is_elapsed());
+        // It is over until it gets another deadline.
+        (&mut sleep).await;
+        let later = Instant::now() + 2 * MILLI;
+        sleep.reset(later);
+        assert!(!sleep.is_elapsed());
+        assert!(poll_once(&mut sleep).await.is_pending() || Instant::now() >= later);
+        // Whoever waits goes on waiting, for the new deadline.
+        let latest = Instant::now() + 10 * MILLI;
+        sleep.reset(latest);
+        sleep.await;
+        assert!(Instant::now() >= latest);
+    });
+}
+
+#[test]
+fn a_reset_reaches_whoever_waits_elsewhere() {
+    /// A sleep that one task awaits and another moves.
+    struct Shared(Arc<Mutex<Sleep>>);
+    impl Future for Shared {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            Pin::new(&mut *self.0.lock().unwrap()).poll(cx)
+        }
+    }
+    on_every_kind("a reset from elsewhere", 60, |kind| {
+        let runtime = kind.build();
+        for _ in 0..20 {
+            let sleep = Arc::new(Mutex::new(sleep(LONG)));
+            let waits = runtime.spawn(Shared(sleep.clone()));
+            let metrics = runtime.metrics();
+            let moved = thread::spawn({
+                let sleep = sleep.clone();
+                move || {
+                    block_until(|| metrics.num_timers() == 1);
+                    // A thread that has nothing to do with the runtime.
+                    sleep.lock().unwrap().reset(Instant::now() + MILLI);
+                }
+            });
+            runtime.block_on(async {
+                waits.await.unwrap();
+            });
+            moved.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_sleep_may_move_between_tasks_and_threads() {
+    let _watchdog = Watchdog::seconds("moving sleeps", 60);
+    let runtime = Kind::MultiThread(2).build();
+    let handle = runtime.handle().clone();
+    let mut random = Random::for_test("moving sleeps", 20);
+    runtime.block_on(async {
+        for _ in 0..200 {
+            let deadline = Instant::now() + Duration::from_micros(random.below(3_000) as u64);
+            let mut sleep = sleep_until(deadline);
+            if random.one_in(2) {
+                let _ = poll_once(&mut sleep).await;
+            }
+            let mut sleep = spawn(async move {
+                let _ = poll_once(&mut sleep).await;
+                sleep
+            })
+            .await
+            .unwrap();
+            if random.one_in(2) {
+                let handle = handle.clone();
+                sleep = on_thread(move || {
+                    let _guard = handle.enter();
+                    let _ = Pin::new(&mut sleep).poll(&mut Context::from_waker(Waker::noop()));
+                    sleep
+                })
+                .await;
+            }
+            match random.below(3) {
+                0 => sleep.await,
+                1 => spawn(sleep).await.unwrap(),
+                _ => drop(thread::spawn(move || drop(sleep))),
+            }
+        }
+        until(|| handle.metrics().num_timers() == 0).await;
+    });
+}
+
+#[test]
+fn sleeps_of_threads_without_a_core_end() {
+    let _watchdog = Watchdog::seconds("without a core", 60);
+    for kind in [
+        Kind::CurrentThread,
+        Kind::MultiThread(1),
+        Kind::MultiThread(2),
+    ] {
+        let runtime = kind.build();
+        // More callers than cores, and threads that only have the runtime's scope.
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        runtime.block_on(sleep(MILLI));
+                    }
+                });
+            }
+        });
+        if kind.workers() > 0 {
+            let _guard = runtime.enter();
+            for _ in 0..20 {
+                park_on(sleep(MILLI));
+            }
+            // After a task has lent its core.
+            let task = spawn(async {
+                block_in_place(|| thread::sleep(5 * MILLI));
+                sleep(MILLI).await;
+                block_in_place(|| park_on(sleep(MILLI)));
+            });
+            park_on(task).unwrap();
+        }
+    }
+}
+
+#[test]
+fn timers_of_a_blocked_worker_fire() {
+    let _watchdog = Watchdog::seconds("timers of a blocked worker", 60);
+    for workers in [2, 4] {
+        for _ in 0..10 {
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(workers)
+                .build()
+                .unwrap();
+            let (sender, receiver) = mpsc::channel();
+            let task = runtime.spawn(async move {
+                // Both timers are those of one core, most of the time.
+                spawn(async move {
+                    sleep(2 * MILLI).await;
+                    sender.send(()).unwrap();
+                });
+                yield_now().await;
+                // Until the other has run.
+                receiver.recv().unwrap();
+            });
+            block_until(|| task.is_finished());
+        }
+    }
+}
+
+#[test]
+fn sleeps_end_beside_tasks_that_never_rest() {
+    on_every_kind("beside busy tasks", 60, |kind| {
+        let runtime = kind.build();
+        runtime.block_on(async {
+            let busy: Vec<_> = (0..2 * kind.cores())
+                .map(|_| {
+                    spawn(async {
+                        loop {
+                            coop::consume_budget().await;
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            for _ in 0..10 {
+                sleep(MILLI).await;
+                spawn(sleep(MILLI)).await.unwrap();
+            }
+            busy.iter().for_each(|task| task.abort());
+        });
+    });
+}
+
+#[test]
+fn what_is_ready_in_time_is_had_and_what_is_not_is_dropped() {
+    on_every_runtime("time limits", async |_| {
+        assert_eq!(timeout(LONG, ready(1)).await, Ok(1));
+        assert_eq!(timeout(Duration::ZERO, ready(2)).await, Ok(2));
+        assert_eq!(timeout_at(Instant::now() - MILLI, ready(3)).await, Ok(3));
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let counts = dropped.clone();
+        let begin = Instant::now();
+        let elapsed = timeout(2 * MILLI, async move {
+            let _on_drop = OnDrop::new(move || {
+                counts.fetch_add(1, SeqCst);
+            });
+            pending::<()>().await;
+        })
+        .await
+        .unwrap_err();
+        assert!(begin.elapsed() >= 2 * MILLI);
+        assert_eq!(dropped.load(SeqCst), 1);
+        let error = io::Error::from(elapsed);
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.source().is_some() || error.get_ref().is_some());
+        // A future that uses up every budget has a limit too.
+        let floods = async {
+            loop {
+                coop::consume_budget().await;
+            }
+        };
+        assert!(timeout(2 * MILLI, floods).await.is_err());
+    });
+}
+
+#[test]
+fn limits_race_with_what_they_limit() {
+    let mut random = Random::for_test("racing limits", 20);
+    on_every_kind("racing limits", 60, |kind| {
+        let runtime = kind.build();
+        let (mut late, mut in_time) = (0, 0);
+        runtime.block_on(async {
+            let rounds: Vec<_> = (0..2_000)
+                .map(|_| {
+                    let (limit, takes) = (random.below(4_000), random.below(4_000));
+                    spawn(async move {
+                        let limit = Duration::from_micros(limit as u64);
+                        let takes = sleep(Duration::from_micros(takes as u64));
+                        timeout(limit, takes).await.is_ok()
+                    })
+                })
+                .collect();
+            for round in rounds {
+                match round.await.unwrap() {
+                    true => in_time += 1,
+                    false => late += 1,
+                }
+            }
+        });
+        assert!(late > 0 && in_time > 0, "{late} late, {in_time} in time");
+        assert_eq!(runtime.metrics().num_timers(), 0);
+    });
+}
+
+#[test]
+fn a_loop_that_makes_and_drops_sleeps_leaves_none() {
+    on_every_kind("making and dropping", 60, |kind| {
+        let runtime = kind.build();
+        let metrics = runtime.metrics();
+        runtime.block_on(async {
+            for _ in 0..5_000 {
+                let first = pin!(yield_now());
+                select(first, sleep(LONG)).await;
+                assert!(metrics.num_timers() <= 1);
+            }
+            // Sleeps that many tasks have begun and other threads drop.
+            let sleeps: Vec<_> = (0..1_000).map(|_| sleep(LONG)).collect();
+            let mut begun = Vec::new();
+            for mut sleep in sleeps {
+                assert!(poll_once(&mut sleep).await.is_pending());
+                begun.push(sleep);
+            }
+            assert_eq!(metrics.num_timers(), 1_000);
+            on_thread(move || drop(begun)).await;
+            assert_eq!(metrics.num_timers(), 0);
+        });
+    });
+}
+
+#[test]
+fn an_interval_ticks_at_once_and_then_after_each_period() {
+    on_every_runtime("intervals", async |_| {
+        let begin = Instant::now();
+        let mut ticks = interval(2 * MILLI);
+        let first = ticks.tick().await;
+        assert!(first >= begin);
+        for number in 1..5 {
+            assert_eq!(ticks.tick().await, first + number * 2 * MILLI);
+            assert!(Instant::now() >= first + number * 2 * MILLI);
+        }
+        let start = Instant::now() + 3 * MILLI;
+        let ticks: Vec<_> = interval_at(start, MILLI).take(3).collect().await;
+        assert_eq!(ticks, [start, start + MILLI, start + 2 * MILLI]);
+    });
+}
+
+#[test]
+fn bad_use_says_what_to_do() {
+    let outside = panic_of(|| park_on(sleep(MILLI)));
+    assert!(
+        outside.starts_with("there is no mini_rt runtime here"),
+        "{outside}"
+    );
+    // Making one is no use of a runtime.
+    drop((
+        sleep(MILLI),
+        timeout(MILLI, pending::<()>()),
+        interval(MILLI),
+    ));
+    let zero = panic_of(|| drop(interval(Duration::ZERO)));
+    assert!(zero.contains("must not be zero"), "{zero}");
+
+    let runtime = Kind::CurrentThread.build();
+    let mut orphan = sleep(LONG);
+    runtime.block_on(async { assert!(poll_once(&mut orphan).await.is_pending()) });
+    drop(runtime);
+    assert!(orphan.is_elapsed());
+    orphan.reset(Instant::now() + LONG);
+    let ended = panic_of(|| {
+        let handle = ended_handle();
+        let _guard = handle.enter();
+        park_on(&mut orphan);
+    });
+    assert!(ended.contains("after its runtime has ended"), "{ended}");
+}
+
+fn ended_handle() -> Handle {
+    let runtime = Kind::CurrentThread.build();
+    runtime.handle().clone()
+}
+
+#[test]
+fn who_waits_for_a_timer_hears_of_the_end_of_its_runtime() {
+    let _watchdog = Watchdog::seconds("the end", 60);
+    let runtime = Kind::MultiThread(2).build();
+    let handle = runtime.handle().clone();
+    let waits = thread::spawn(move || {
+        let _guard = handle.enter();
+        panic_of(|| park_on(sleep(LONG)))
+    });
+    let metrics = runtime.metrics();
+    block_until(|| metrics.num_timers() == 1);
+    drop(runtime);
+    let text = waits.join().unwrap();
+    assert!(text.contains("after its runtime has ended"), "{text}");
+}
+
+#[test]
+fn runtimes_end_with_sleeping_tasks_and_closures_that_sleep() {
+    on_every_kind("the end of sleepers", 60, |kind| {
+        let runtime = kind.build();
+        let metrics = runtime.metrics();
+        for _ in 0..1_000 {
+            drop(runtime.spawn(async {
+                let mut ticks = interval(LONG);
+                ticks.tick().await;
+                timeout(LONG, ticks.tick()).await
+            }));
+        }
+        runtime.block_on(until(|| metrics.num_timers() >= 1_000));
+        drop(runtime);
+        assert_eq!((metrics.num_timers(), metrics.num_alive_tasks()), (0, 0));
+    });
+}
+
+#[test]
+fn instants_count_as_stds_do() {
+    let now = Instant::now();
+    let std = now.into_std();
+    assert_eq!(Instant::from_std(std), now);
+    assert_eq!(Instant::from(std), now);
+    let later = now + 3 * MILLI;
+    assert_eq!(later - now, 3 * MILLI);
+    assert_eq!(now - later, Duration::ZERO);
+    assert_eq!(now.checked_duration_since(later), None);
+    assert_eq!(later.checked_duration_since(now), Some(3 * MILLI));
+    assert_eq!(now.checked_add(Duration::MAX), None);
+    assert_eq!(now.checked_sub(Duration::MAX), None);
+    let mut moved = now;
+    moved += MILLI;
+    moved -= MILLI;
+    assert_eq!(moved, now);
+    assert!(now.elapsed() <= now.elapsed() + MILLI);
+}
+
+#[test]
+fn missed_ticks_are_made_up_for_as_asked() {
+    for (behavior, expected) in [
+        // After the late tick, in tenths of a second from the start.
+        (MissedTickBehavior::Burst, [10, 20, 30, 40]),
+        (MissedTickBehavior::Delay, [10, 45, 55, 65]),
+        (MissedTickBehavior::Skip, [10, 40, 50, 60]),
+    ] {
+        block_on(async {
+            mini_rt_runtime::time::pause();
+            let tenth = Duration::from_millis(100);
+            let start = Instant::now();
+            let mut ticks = interval(10 * tenth);
+            ticks.set_missed_tick_behavior(behavior);
+            assert_eq!(ticks.tick().await, start);
+            mini_rt_runtime::time::advance(35 * tenth).await;
+            for expected in expected {
+                assert_eq!(ticks.tick().await, start + expected * tenth, "{behavior:?}");
+            }
+            assert_eq!(
+                (ticks.period(), ticks.missed_tick_behavior()),
+                (10 * tenth, behavior)
+            );
+        });
+    }
+}
+
+#[test]
+fn the_next_tick_can_be_moved() {
+    block_on(async {
+        mini_rt_runtime::time::pause();
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let mut ticks = interval(10 * second);
+        ticks.tick().await;
+        sleep(3 * second).await;
+        ticks.reset();
+        assert_eq!(ticks.tick().await, start + 13 * second);
+        ticks.reset_immediately();
+        assert_eq!(ticks.tick().await, start + 13 * second);
+        ticks.reset_after(2 * second);
+        assert_eq!(ticks.tick().await, start + 15 * second);
+        ticks.reset_at(start + 30 * second);
+        assert_eq!(ticks.tick().await, start + 30 * second);
+        assert_eq!(ticks.tick().await, start + 40 * second);
+    });
+}
