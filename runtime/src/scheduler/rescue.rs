@@ -235,21 +235,23 @@ impl Worker {
         found
     }
 
-    /// Deals with watched siblings whose events were reported here.
-    pub(super) fn attend(&self, siblings: &[usize], now: Moment) {
-        for &sibling in siblings {
-            if self.shared.is_overdue(sibling, now) {
-                self.rescue(sibling);
-            }
+    /// Deals with watched siblings whose events were reported here, or whose timers are due. True if there was
+    /// something to do.
+    pub(super) fn attend(&self, siblings: &[usize], now: Moment) -> bool {
+        let shared = &*self.shared;
+        if self.watched().borrow().is_empty() {
+            return !siblings.is_empty();
         }
-        self.unwatch(|core| siblings.contains(&core) && !self.shared.is_overdue(core, now));
-        let watched = self.watched().borrow().clone();
-        for core in watched {
-            let next = self.shared.timers.next(core);
-            if next.is_some_and(|next| next <= now) && self.shared.is_overdue(core, now) {
+        let has_due = |&core: &usize| shared.timers.next(core).is_some_and(|next| next <= now);
+        let mut due = self.watched().borrow().clone();
+        due.retain(|core| siblings.contains(core) || has_due(core));
+        for &core in &due {
+            if shared.is_overdue(core, now) {
                 self.rescue(core);
             }
         }
+        self.unwatch(|core| due.contains(&core) && !shared.is_overdue(core, now));
+        !due.is_empty() || !siblings.is_empty()
     }
 
     /// Stops watching the siblings that have recovered.

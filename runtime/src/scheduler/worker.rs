@@ -318,8 +318,8 @@ impl Worker {
         activity.turns.add(1);
         activity.events.add(turned.events as u64);
         let fired = self.fire_timers(now);
-        self.attend(&turned.siblings, now);
-        fired || turned.events > 0 || !turned.siblings.is_empty()
+        let attended = self.attend(&turned.siblings, now);
+        fired || attended || turned.events > 0
     }
 
     /// Has this thread's sleeps end when they should, from now until it lets go of the core.
