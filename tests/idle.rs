@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use mini_rt::net::AsyncTcpStream;
+use mini_rt::time::sleep;
 
 use support::kinds::{Kind, on_every_kind};
 use support::process::{
@@ -92,6 +93,23 @@ fn an_idle_runtime_without_callers_uses_no_processor() {
                 mini_rt::spawn(mini_rt::task::yield_now()).await.unwrap();
             });
             assert_comes_to_rest(kind);
+        });
+    });
+}
+
+#[test]
+fn a_runtime_that_waits_for_a_far_deadline_uses_no_processor() {
+    const TEST: &str = "a_runtime_that_waits_for_a_far_deadline_uses_no_processor";
+    in_own_process(TEST, || {
+        on_every_kind(TEST, 60, |kind| {
+            let runtime = kind.build();
+            let metrics = runtime.metrics();
+            runtime.block_on(async {
+                let sleeps = mini_rt::spawn(sleep(Duration::from_secs(3_600)));
+                until(|| metrics.num_timers() == 1).await;
+                on_thread(move || assert_comes_to_rest(kind)).await;
+                sleeps.abort();
+            });
         });
     });
 }

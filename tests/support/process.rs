@@ -182,6 +182,12 @@ fn listed_threads() -> Vec<libc::pid_t> {
     ids
 }
 
+/// The memory that this process has resident, in bytes.
+pub fn resident_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+    1024 * field(&status, "VmRSS:")
+}
+
 /// The size of the address space, in bytes.
 pub fn vm_size() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("procfs");
