@@ -215,12 +215,11 @@ fn a_sleep_may_move_between_tasks_and_threads() {
             if random.one_in(2) {
                 let _ = poll_once(&mut sleep).await;
             }
-            let mut sleep = spawn(async move {
+            let polled = spawn(async move {
                 let _ = poll_once(&mut sleep).await;
-                sleep
-            })
-            .await
-            .unwrap();
+                [sleep]
+            });
+            let [mut sleep] = polled.await.unwrap();
             if random.one_in(2) {
                 let handle = handle.clone();
                 sleep = on_thread(move || {
