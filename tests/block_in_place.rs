@@ -10,12 +10,14 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use mini_rt::prelude::*;
 use mini_rt::runtime::{Builder, Handle, Runtime};
 use mini_rt::task::{block_in_place, yield_now};
+use mini_rt::time::sleep;
 
 use support::kinds::{KINDS, Kind, on_every_kind};
 use support::sockets::{ask, echo, stream_and_peer};
-use support::tasks::{Mailbox, OnDrop, on_thread, panic_of, until};
+use support::tasks::{Mailbox, OnDrop, on_thread, panic_of, park_on, until};
 use support::watchdog::Watchdog;
 
 /// Runs a scenario on every kind of runtime that has workers.
@@ -365,5 +367,78 @@ fn the_function_that_names_threads_may_wake_and_spawn() {
             assert_eq!(waits.await.unwrap(), 42);
             until(|| spawned.load(SeqCst) == 1).await;
         });
+    }
+}
+
+#[test]
+fn a_runtime_ends_though_a_nested_block_on_waits_for_what_ends_with_it() {
+    for workers in [1, 2] {
+        for waits_for in ["a sleep", "a task", "a socket"] {
+            let _watchdog = Watchdog::seconds(format!("{waits_for}, {workers} workers"), 60);
+            for _ in 0..5 {
+                let runtime = Kind::MultiThread(workers).build();
+                let metrics = runtime.metrics();
+                let (started, has_started) = mpsc::channel();
+                let never = runtime.spawn(std::future::pending::<()>());
+                let task = runtime.spawn(async move {
+                    let (mut stream, _peer) = stream_and_peer();
+                    let waits = || {
+                        Handle::current().block_on(async {
+                            started.send(()).unwrap();
+                            match waits_for {
+                                "a sleep" => sleep(Duration::from_secs(3_600)).await,
+                                "a task" => drop(never.await),
+                                _ => drop(stream.read(&mut [0]).await),
+                            }
+                        });
+                    };
+                    // A sleep of a runtime that has ended panics.
+                    let _ = catch_unwind(AssertUnwindSafe(|| block_in_place(waits)));
+                });
+                has_started.recv().unwrap();
+                drop(runtime);
+                assert!(task.is_finished());
+                assert_eq!(metrics.num_alive_tasks(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_caller_without_a_core_may_bring_the_last_one_back_from_inside_its_poll() {
+    let _watchdog = Watchdog::seconds("a caller without a core", 60);
+    for _ in 0..10 {
+        let runtime = Kind::MultiThread(1).build();
+        let handle = runtime.handle().clone();
+        let never = runtime.spawn(std::future::pending::<()>());
+        // The only core is busy until the caller polls without one.
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (busy, is_busy) = mpsc::channel();
+        let keeps = runtime.spawn(async move {
+            busy.send(()).unwrap();
+            assert!(may_go_on.recv().is_err());
+        });
+        is_busy.recv().unwrap();
+        let (inside, is_inside) = mpsc::channel();
+        let (leave, may_leave) = mpsc::channel::<()>();
+        let caller = thread::spawn(move || {
+            handle.clone().block_on(async {
+                block_in_place(|| {
+                    drop(go_on);
+                    handle.block_on(async {
+                        keeps.await.unwrap();
+                        inside.send(()).unwrap();
+                        assert!(may_leave.recv().is_err());
+                    });
+                });
+            });
+        });
+        is_inside.recv().unwrap();
+        let ending = thread::spawn(move || drop(runtime));
+        thread::sleep(Duration::from_millis(5));
+        drop(leave);
+        caller.join().unwrap();
+        ending.join().unwrap();
+        assert!(park_on(never).unwrap_err().is_cancelled());
     }
 }

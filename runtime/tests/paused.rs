@@ -240,6 +240,99 @@ fn a_sleep_for_ever_is_not_jumped_to() {
 }
 
 #[test]
+fn many_timers_for_ever_are_not_jumped_to_either() {
+    let _watchdog = Watchdog::seconds("many for ever", 60);
+    let runtime = paused();
+    let (told, begin) = runtime.block_on(async {
+        let for_ever: Vec<_> = (0..20).map(|_| spawn(sleep(Duration::MAX))).collect();
+        sleep(Duration::from_millis(1)).await;
+        let begin = Instant::now();
+        let told = on_thread(|| thread::sleep(Duration::from_millis(20))).await;
+        assert!(for_ever.iter().all(|task| !task.is_finished()));
+        (told, begin)
+    });
+    runtime.block_on(async {
+        assert_eq!(((), begin.elapsed()), (told, Duration::ZERO));
+        sleep(SECOND).await;
+        assert_eq!(begin.elapsed(), SECOND);
+    });
+}
+
+#[test]
+fn a_closure_may_resume_the_clock_and_advance_it() {
+    let _watchdog = Watchdog::seconds("a closure moves the clock", 60);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        pause();
+        drop(spawn_blocking(|| {
+            thread::sleep(Duration::from_millis(20));
+            resume();
+        }));
+        sleep(Duration::from_millis(50)).await;
+        pause();
+        let (sender, receiver) = mpsc::channel();
+        let begin = Instant::now();
+        let task = spawn(async move {
+            sleep(10 * SECOND).await;
+            sender.send(()).unwrap();
+        });
+        settle().await;
+        let closure = spawn_blocking(move || {
+            mini_rt_runtime::runtime::Handle::current().block_on(advance(60 * SECOND));
+            receiver.recv().unwrap();
+        });
+        closure.await.unwrap();
+        task.await.unwrap();
+        assert_eq!(begin.elapsed(), 60 * SECOND);
+    });
+}
+
+#[test]
+fn advancing_polls_every_task_that_was_due() {
+    for local in [false, true] {
+        in_no_time("many are due", async {
+            let tasks: Vec<_> = (0..1_000)
+                .map(|_| match local {
+                    true => spawn_local(sleep(SECOND)),
+                    false => spawn(sleep(SECOND)),
+                })
+                .collect();
+            for _ in 0..50 {
+                yield_now().await;
+            }
+            advance(SECOND).await;
+            let ended = tasks.iter().filter(|task| task.is_finished()).count();
+            assert_eq!(ended, 1_000, "local: {local}");
+        });
+    }
+}
+
+#[test]
+fn jumps_make_nobody_busy() {
+    let _watchdog = Watchdog::seconds("jumps", 60);
+    let runtime = paused();
+    runtime.block_on(async {
+        sleep(HOUR).await;
+        advance(HOUR).await;
+        let snapshot = runtime.metrics().snapshot();
+        assert!(snapshot.workers[0].busy < HOUR, "{snapshot}");
+        assert_eq!(snapshot.workers[0].blocked, None, "{snapshot}");
+    });
+}
+
+#[test]
+fn a_clock_far_ahead_goes_on_forward() {
+    let _watchdog = Watchdog::seconds("far ahead", 60);
+    block_on(async {
+        pause();
+        advance(Duration::from_secs(300 * 365 * 24 * 3_600)).await;
+        let before = Instant::now();
+        resume();
+        assert!(Instant::now() >= before);
+    });
+}
+
+#[test]
 fn bad_use_says_what_to_do() {
     let outside = panic_of(pause);
     assert!(

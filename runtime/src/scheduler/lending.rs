@@ -127,11 +127,13 @@ impl Shared {
             }
         }
         shutdown::collect_free(self);
+        shutdown::finish(self);
     }
 
     /// Runs a future on the calling thread, with a core as soon as one can be had.
     #[track_caller]
     pub(crate) fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        let _left = Left(self);
         let _driving = Driving::enter(self);
         let beside = Beside::enter(self);
         let mut future = pin!(future);
@@ -296,9 +298,14 @@ impl Shared {
     /// Starts a worker in the place of one that goes away.
     fn start_replacement(self: &Arc<Self>) -> io::Result<()> {
         let shared = self.clone();
+        self.start_thread(Box::new(move || shared.work()))
+    }
+
+    /// Starts another thread, if the runtime has threads at all.
+    pub(super) fn start_thread(&self, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         let start = self.lending.start_worker.as_ref();
-        let start = start.expect("a worker goes away, so the runtime has workers");
-        let thread = start(Box::new(move || shared.work()))?;
+        let start = start.ok_or(io::ErrorKind::Unsupported)?;
+        let thread = start(body)?;
         let mut state = self.lending.state.lock();
         state.replacements.push(thread);
         Ok(())
@@ -436,14 +443,22 @@ struct Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        match self.worker.take().map(Worker::into_parts) {
-            Some((shared, Some(core))) => {
-                shared.cores[core.index].borrowed.store(false, SeqCst);
-                shared.put_back(core);
-            }
-            // The core may be back already, from a `block_on` inside the poll that has lent it.
-            Some((shared, None)) => shutdown::finish(&shared),
-            None => {}
+        let parts = self.worker.take().map(Worker::into_parts);
+        if let Some((shared, Some(core))) = parts {
+            shared.cores[core.index].borrowed.store(false, SeqCst);
+            shared.put_back(core);
+        }
+    }
+}
+
+/// A caller of `block_on` on the way out. The cores may all be back by then, the last of them from inside
+/// a poll, where nothing could be ended.
+struct Left<'a>(&'a Arc<Shared>);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if self.0.shut_down.load(SeqCst) {
+            shutdown::finish(self.0);
         }
     }
 }

@@ -42,7 +42,7 @@ const OVERDUE: Moment = 1_500_000;
 /// How many sleeping cores keep the watch.
 const KEEPERS: usize = 2;
 /// Periods without work after which a keeper sleeps for good.
-const QUIET: u8 = 45;
+const QUIET: u8 = 10;
 /// Polls that take so many nanoseconds are remembered.
 pub(super) const BLOCKED: Moment = 5_000_000;
 /// How many of them.

@@ -63,14 +63,19 @@ pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
     finish(shared);
 }
 
-/// Drops everything if all cores are back, and nobody else does so. Not in a task's poll, for which the end
-/// would wait: then it is up to the thread to come again after it.
+/// Drops everything if all cores are back, and nobody else does so.
+///
+/// Not in a task's poll, for which the end would wait, while that waits for the end perhaps. Then another
+/// thread does it; or this one, which comes again after the poll.
 pub(super) fn finish(shared: &Arc<Shared>) {
-    if context::has_left(shared) {
-        return;
-    }
     let mut collected = shared.collected.cores.lock();
     if collected.len() < shared.cores.len() {
+        return;
+    }
+    if context::has_left(shared) {
+        drop(collected);
+        let ending = shared.clone();
+        let _no_thread = shared.start_thread(Box::new(move || finish(&ending)));
         return;
     }
     let cores = std::mem::take(&mut *collected);

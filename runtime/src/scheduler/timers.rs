@@ -19,6 +19,9 @@ use crate::timer::{Moment, TimerKey};
 /// ones are worth a look.
 const NEAR: Moment = 2_000_000;
 
+/// From here on, a century and a half away, a clock that stands jumps to no deadline.
+const NEVER: Moment = 1 << 62;
+
 impl Shared {
     /// Whether a moment is past. May say no within the first nanoseconds.
     pub(crate) fn is_past(&self, moment: Moment) -> bool {
@@ -27,19 +30,22 @@ impl Shared {
         !is_far && moment <= self.clock.now()
     }
 
-    /// Fires the timers of this thread's core that are due.
-    pub(crate) fn fire_due_timers(&self) {
+    /// After a clock that stands was moved: fires the timers of this thread's core that are due. Returns how
+    /// many. A thread without a core has its holder do that.
+    pub(crate) fn fire_due_timers(&self) -> usize {
         context::with_worker(self, |worker| {
-            let Some(worker) = worker else { return };
-            let now = self.clock.now();
-            while self
-                .timers
-                .next(worker.core_index())
-                .is_some_and(|next| next <= now)
-            {
-                worker.fire_timers(now);
+            let Some(worker) = worker else {
+                self.time_has_changed();
+                return 0;
+            };
+            let (now, mut fired) = (self.clock.now(), 0);
+            let core = worker.core_index();
+            while self.timers.next(core).is_some_and(|next| next <= now) {
+                fired += worker.keep_core(|| self.timers.fire(core, now));
             }
-        });
+            worker.begin_again(now);
+            fired
+        })
     }
 
     /// Starts a timer; `None` if the runtime has ended.
@@ -96,10 +102,15 @@ impl Shared {
     /// *Ordering:* the fence goes with that of [`Worker::jump`]: it finds the count without this, or this
     /// finds it asleep.
     pub(crate) fn release_time(&self) {
-        if self.holding_time.fetch_sub(1, SeqCst) == 1 && self.clock.is_stopped() {
-            fence(SeqCst);
-            self.reactors.get(0).notify();
+        if self.holding_time.fetch_sub(1, SeqCst) == 1 && self.clock.is_controlled() {
+            self.time_has_changed();
         }
+    }
+
+    /// Has whoever holds the core of a runtime without workers look what time it is, and what time may do.
+    pub(crate) fn time_has_changed(&self) {
+        fence(SeqCst);
+        self.reactors.get(0).notify();
     }
 }
 
@@ -127,16 +138,19 @@ impl Worker {
     pub(super) fn jump(&self) -> bool {
         let shared = &*self.shared;
         fence(SeqCst);
-        if shared.holding_time.load(SeqCst) > 0 || !self.is_undisturbed() {
+        let is_held = shared.holding_time.load(SeqCst) > 0 || !shared.injector.is_empty();
+        if is_held || !self.is_undisturbed() {
             return false;
         }
         // What comes next may be no deadline yet, but the moment at which the wheel can tell more.
         while let Some(next) = shared.timers.next(self.core_index()) {
-            if next == Moment::MAX {
+            if next >= NEVER {
                 break;
             }
             shared.clock.advance_to(next);
-            if self.fire_timers(next) {
+            let fired = self.fire_timers(next);
+            self.begin_again(next);
+            if fired {
                 return true;
             }
         }

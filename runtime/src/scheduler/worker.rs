@@ -327,6 +327,12 @@ impl Worker {
         self.punctual.get_or_init(Punctual::begin);
     }
 
+    /// After the clock was moved by hand: counts the time from here.
+    pub(super) fn begin_again(&self, now: Moment) {
+        self.accounted.set(now);
+        self.core.get().pace.restart(self.activity(), now);
+    }
+
     /// Lets foreign code be called that is no poll: what it wakes comes as a batch, and it cannot lend the
     /// core.
     pub(super) fn keep_core<R>(&self, f: impl FnOnce() -> R) -> R {

@@ -14,7 +14,8 @@ use crate::spawn::yield_now;
 ///
 /// From then on time passes only when every task waits and no blocking closure is under way: then the clock
 /// jumps to the next deadline. So a test of an hour takes milliseconds. Sockets know nothing of this
-/// clock, so a test with peers outside its own runtime may be too late for them at any moment.
+/// clock, so a test with peers outside its own runtime may be too late for them at any moment. If several
+/// threads are in `block_on` of the runtime, only what runs on the one that runs the tasks holds the time.
 ///
 /// # Panics
 ///
@@ -45,12 +46,15 @@ pub fn pause() {
 /// Outside a runtime, on one with worker threads, and if the clock goes anyway.
 #[track_caller]
 pub fn resume() {
-    let went = controllable().clock.go_on();
+    let shared = controllable();
+    let went = shared.clock.go_on();
     assert!(went, "the clock is not paused");
+    shared.time_has_changed();
 }
 
 /// Moves the stopped clock of the current runtime forward. Timers that are due by then fire, in their order,
-/// and the tasks that waited for them are polled before this returns.
+/// and the tasks that waited for them are polled before this returns; unless it is called by a thread in
+/// `block_on` beside the one that runs the tasks.
 ///
 /// # Panics
 ///
@@ -84,8 +88,11 @@ pub async fn advance(duration: Duration) {
     );
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     clock.advance_to(clock.now().saturating_add(nanos));
-    shared.fire_due_timers();
-    yield_now().await;
+    let fired = shared.fire_due_timers();
+    // Each time so many tasks have their turn at least, wherever they wait.
+    for _ in 0..=fired / 61 {
+        yield_now().await;
+    }
 }
 
 /// The current runtime, if its clock may be held.

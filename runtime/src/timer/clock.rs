@@ -21,7 +21,7 @@ const RUNS: Moment = Moment::MAX;
 /// Some clock was stopped. What that changes is seen by the thread that did it, and by those that it wakes.
 static ANY_CONTROLLED: AtomicBool = AtomicBool::new(false);
 
-/// A clock that can be stopped. Only one thread at a time does so: the holder of a runtime's one core.
+/// A clock that can be stopped.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -87,12 +87,11 @@ impl Clock {
 
     /// Stops the clock; false if it stands already.
     pub(crate) fn stop(&self) -> bool {
-        let runs = !self.is_stopped();
-        if runs {
-            ANY_CONTROLLED.store(true, Relaxed);
-            self.stopped.store(self.now(), Release);
-        }
-        runs
+        ANY_CONTROLLED.store(true, Relaxed);
+        let now = self.now();
+        self.stopped
+            .compare_exchange(RUNS, now, Release, Relaxed)
+            .is_ok()
     }
 
     /// Lets the clock go on; false if it does anyway.
@@ -103,14 +102,13 @@ impl Clock {
         }
         let ahead = moment as i64 - self.system() as i64;
         self.ahead.store(ahead, Relaxed);
-        self.stopped.store(RUNS, Release);
-        true
+        self.stopped.swap(RUNS, Release) != RUNS
     }
 
     /// Moves a clock that stands forward to a moment, but not backward.
     pub(crate) fn advance_to(&self, moment: Moment) {
         debug_assert!(self.is_stopped());
-        let moment = moment.min(RUNS - 1);
+        let moment = moment.min(i64::MAX as Moment);
         self.stopped.fetch_max(moment, Release);
     }
 }

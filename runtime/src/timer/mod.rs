@@ -4,7 +4,7 @@
 //! the core that it was started on; whoever holds the core turns its wheel, and anybody may.
 //!
 //! What always holds:
-//! - No waker is woken or dropped while a wheel is locked.
+//! - No waker is woken, cloned or dropped while a wheel is locked.
 //! - Once the timers are closed none is left, and none is started.
 //!
 //! | file | one idea |
@@ -60,6 +60,15 @@ pub(crate) enum Look {
     Fired,
     /// It will not fire: the runtime has ended.
     Closed,
+}
+
+impl Look {
+    fn gone(closed: bool) -> Self {
+        match closed {
+            true => Self::Closed,
+            false => Self::Fired,
+        }
+    }
 }
 
 impl TimerKey {
@@ -126,14 +135,28 @@ impl Timers {
     /// Looks whether a timer has fired; otherwise it will wake this waker.
     #[inline]
     pub(crate) fn look(&self, timer: TimerKey, waker: &Waker) -> Look {
-        let mut lane = self.0[timer.core()].contents.lock();
-        let closed = lane.closed;
-        let replaced = lane.wheel.set_waker(timer.place, waker);
-        drop(lane);
+        let lane = &self.0[timer.core()].contents;
+        let known = {
+            let contents = lane.lock();
+            contents
+                .wheel
+                .wakes(timer.place, waker)
+                .map_err(|Stale| contents.closed)
+        };
+        match known {
+            Ok(true) => return Look::Waiting,
+            Ok(false) => {}
+            Err(closed) => return Look::gone(closed),
+        }
+        // A clone is foreign code too, and may take locks of its own.
+        let waker = waker.clone();
+        let mut contents = lane.lock();
+        let closed = contents.closed;
+        let replaced = contents.wheel.set_waker(timer.place, waker);
+        drop(contents);
         match replaced {
             Ok(_dropped) => Look::Waiting,
-            Err(Stale) if closed => Look::Closed,
-            Err(Stale) => Look::Fired,
+            Err(_dropped) => Look::gone(closed),
         }
     }
 

@@ -20,7 +20,7 @@
 //! Most timers are time-outs, which are cancelled before they fire. Hence `inline(always)` on what starting
 //! and cancelling consist of: about a hundred instructions for both.
 //!
-//! There is no clock here and no lock, and no foreign code runs but the cloning of a waker: wakers leave
+//! There is no clock here and no lock, and no foreign code runs: wakers come and leave
 //! by value, to be woken or dropped when the caller has let go of its lock.
 //!
 //! Coarser ticks were rejected. Ticks of 16 us would save two levels, through which few timers pass, but a
@@ -99,24 +99,26 @@ impl Wheel {
         true
     }
 
-    /// Makes a timer wake this waker. One that it replaces comes back, to be dropped outside the caller's
-    /// lock.
+    /// Whether a timer wakes this waker already.
+    #[inline]
+    pub(crate) fn wakes(&self, key: TimerKey, waker: &Waker) -> Result<bool, Stale> {
+        let index = self.timers.find(key).ok_or(Stale)?;
+        let stored = self.timers.entries[index as usize].waker.as_ref();
+        Ok(stored.is_some_and(|stored| stored.will_wake(waker)))
+    }
+
+    /// Makes a timer wake this waker. What comes back, the one that it replaces, or this one if the timer is
+    /// stale, is to be dropped outside the caller's lock.
     #[inline]
     pub(crate) fn set_waker(
         &mut self,
         key: TimerKey,
-        waker: &Waker,
-    ) -> Result<Option<Waker>, Stale> {
-        let index = self.timers.find(key).ok_or(Stale)?;
-        let stored = &mut self.timers.entries[index as usize].waker;
-        let same = stored
-            .as_ref()
-            .is_some_and(|stored| stored.will_wake(waker));
-        Ok(if same {
-            None
-        } else {
-            stored.replace(waker.clone())
-        })
+        waker: Waker,
+    ) -> Result<Option<Waker>, Waker> {
+        match self.timers.find(key) {
+            Some(index) => Ok(self.timers.entries[index as usize].waker.replace(waker)),
+            None => Err(waker),
+        }
     }
 
     /// Whether a timer has yet to fire.

@@ -156,7 +156,8 @@ fn a_key_is_stale_after_firing_and_after_cancelling() {
             assert!(!wheel.is_live(*key));
             assert!(!wheel.reset(*key, 7));
             assert!(wheel.cancel(*key).is_none());
-            assert_eq!(wheel.set_waker(*key, Waker::noop()).err(), Some(Stale));
+            assert_eq!(wheel.wakes(*key, Waker::noop()), Err(Stale));
+            assert!(wheel.set_waker(*key, Waker::noop().clone()).is_err());
         }
     };
     assert_stale(&mut wheel);
@@ -178,10 +179,12 @@ fn wakers_come_back_instead_of_being_dropped_or_lost() {
     let bells = Bells::default();
     let (mut wheel, keys) = wheel_of(&bells, [1, 2]);
     let [same, other] = [bells.bell(10), bells.bell(11)];
-    let replaced = wheel.set_waker(keys[0], &same).unwrap().unwrap();
+    assert_eq!(wheel.wakes(keys[0], &same), Ok(false));
+    let replaced = wheel.set_waker(keys[0], same.clone()).unwrap().unwrap();
     replaced.wake();
-    assert!(wheel.set_waker(keys[0], &same).unwrap().is_none());
-    wheel.set_waker(keys[1], &other).unwrap().unwrap().wake();
+    assert_eq!(wheel.wakes(keys[0], &same), Ok(true));
+    let replaced = wheel.set_waker(keys[1], other.clone()).unwrap();
+    replaced.unwrap().wake();
     assert!(wheel.cancel(keys[1]).unwrap().will_wake(&other));
     assert_eq!(bells.due(&mut wheel, 2), [1, 2, 10]);
 }
