@@ -238,13 +238,19 @@ fn a_guard_from_outside_dropped_in_block_on_panics_and_says_why() {
         assert_out_of_order(&panic_of(|| drop(escaped)));
         // And one that is never dropped ends with the `block_on`.
         thread::spawn(move || {
-            runtime.block_on(async { std::mem::forget(runtime.enter()) });
+            runtime.block_on(async {
+                let guard = Box::leak(Box::new(runtime.enter()));
+                LEAKED.lock().unwrap().push(&raw const *guard as usize);
+            });
             assert!(Handle::try_current().is_err());
         })
         .join()
         .unwrap();
     });
 }
+
+/// Where leak detectors see what is leaked on purpose.
+static LEAKED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 #[test]
 fn guards_dropped_out_of_order_in_a_panic_do_not_panic_again() {
@@ -426,14 +432,18 @@ fn destructors_of_the_runtimes_own_thread_locals_may_use_a_handle() {
 #[test]
 fn a_scope_may_end_with_its_thread() {
     on_every_kind("a scope ends with its thread", 30, |kind| {
-        let runtime: &'static Runtime = Box::leak(Box::new(kind.build()));
+        let runtime = Box::into_raw(Box::new(kind.build()));
+        // SAFETY: the box is there until the end of the test.
+        let shared: &'static Runtime = unsafe { &*runtime };
         thread::spawn(|| {
-            let guard = runtime.enter();
+            let guard = shared.enter();
             at_the_end(move || drop(guard));
         })
         .join()
         .unwrap();
-        assert!(runtime.block_on(async { Handle::try_current().is_ok() }));
+        assert!(shared.block_on(async { Handle::try_current().is_ok() }));
+        // SAFETY: it came out of a box, and the guard went with its thread.
+        drop(unsafe { Box::from_raw(runtime) });
     });
 }
 
