@@ -57,3 +57,4 @@ row "spawn + join, batches of 100" spawn_join 700
 row "spawn + await one" spawn_await 850
 row "yield_now among 100 tasks" yield 180
 row "ping-pong between two tasks, round trip" ping_pong 450
+row "sleep: make, poll once, drop" sleep_drop 300

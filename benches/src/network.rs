@@ -23,9 +23,6 @@ pub trait Network: Executor {
     /// A connection.
     type Stream: Send;
 
-    /// Whether [`sleep`](Self::sleep) is there.
-    const HAS_TIMERS: bool;
-
     /// Starts a runtime with `workers` worker threads and waits for `main` on the calling thread, as
     /// the root future of the runtime's `block_on`, which is no task.
     ///
@@ -61,9 +58,6 @@ pub trait Network: Executor {
     ) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Waits on the runtime's own timer.
-    ///
-    /// # Panics
-    /// If [`HAS_TIMERS`](Self::HAS_TIMERS) is false.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
@@ -136,16 +130,14 @@ mod on_mini_rt {
     use mini_rt::prelude::*;
 
     impl Network for MiniRt {
-        const HAS_TIMERS: bool = false;
-
         tcp!(AsyncTcpListener, AsyncTcpStream);
 
         fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
             Ok(Self::start(workers)?.block_on(main))
         }
 
-        async fn sleep(_duration: Duration) {
-            panic!("mini_rt has no timers");
+        fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+            mini_rt::time::sleep(duration)
         }
     }
 }
@@ -156,8 +148,6 @@ mod on_tokio {
     use tokio::net::{TcpListener, TcpStream};
 
     impl Network for Tokio {
-        const HAS_TIMERS: bool = true;
-
         tcp!(TcpListener, TcpStream);
 
         fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
@@ -176,8 +166,6 @@ mod on_smol {
     use smol::net::{TcpListener, TcpStream};
 
     impl Network for Smol {
-        const HAS_TIMERS: bool = true;
-
         tcp!(TcpListener, TcpStream);
 
         fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {

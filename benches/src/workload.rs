@@ -8,10 +8,13 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use crate::network::{Network, not_a_network};
 use crate::peer::{Executor, MiniRt, Nio, Peer, Smol, Tokio};
 
 /// The tasks of a batch that is spawned and then joined, and the tasks that yield to each other.
@@ -29,15 +32,18 @@ pub enum Workload {
     /// Two tasks wake each other in turn. The operation is a round trip: two wakes, two
     /// polls.
     PingPong,
+    /// Make a sleep of an hour, poll it once and drop it.
+    SleepDrop,
 }
 
 impl Workload {
     /// Every workload.
-    pub const ALL: [Workload; 4] = [
+    pub const ALL: [Workload; 5] = [
         Workload::SpawnJoin,
         Workload::SpawnAwait,
         Workload::Yield,
         Workload::PingPong,
+        Workload::SleepDrop,
     ];
 
     /// The name used on command lines.
@@ -47,6 +53,7 @@ impl Workload {
             Workload::SpawnAwait => "spawn_await",
             Workload::Yield => "yield",
             Workload::PingPong => "ping_pong",
+            Workload::SleepDrop => "sleep_drop",
         }
     }
 
@@ -56,6 +63,14 @@ impl Workload {
     /// # Errors
     /// The runtime's own when it cannot start.
     pub fn run(self, peer: Peer, operations: u64) -> io::Result<()> {
+        if self == Workload::SleepDrop {
+            return match peer {
+                Peer::MiniRt => MiniRt::run(1, sleep_drop::<MiniRt>(operations)),
+                Peer::Tokio => Tokio::run(1, sleep_drop::<Tokio>(operations)),
+                Peer::Smol => Smol::run(1, sleep_drop::<Smol>(operations)),
+                Peer::Nio => Err(not_a_network(peer)),
+            };
+        }
         match peer {
             Peer::MiniRt => self.run_on::<MiniRt>(operations),
             Peer::Tokio => self.run_on::<Tokio>(operations),
@@ -70,6 +85,7 @@ impl Workload {
             Workload::SpawnAwait => E::run(1, spawn_await::<E>(operations)),
             Workload::Yield => E::run(1, yield_among::<E>(operations)),
             Workload::PingPong => E::run(1, ping_pong::<E>(operations)),
+            Workload::SleepDrop => unreachable!("not every executor has timers that may be sent"),
         }
     }
 }
@@ -104,6 +120,17 @@ async fn spawn_join<E: Executor>(operations: u64) {
 async fn spawn_await<E: Executor>(operations: u64) {
     for _ in 0..operations {
         E::output(E::spawn(async {}).await);
+    }
+}
+
+async fn sleep_drop<N: Network>(operations: u64) {
+    for _ in 0..operations {
+        let mut sleep = pin!(N::sleep(Duration::from_secs(3_600)));
+        poll_fn(|cx| {
+            assert!(sleep.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 

@@ -82,7 +82,7 @@ fn compare(settings: &Settings, variant: Variant) -> Result<(), Box<dyn Error>> 
     let (able, unable): (Vec<Peer>, Vec<Peer>) = settings
         .peers
         .iter()
-        .partition(|&&peer| server::is_supported(peer, variant));
+        .partition(|&&peer| server::is_supported(peer));
     let mut reports: Vec<Vec<Report>> = able.iter().map(|_| Vec::new()).collect();
     for (run, index) in turns(settings.runs, able.len()) {
         let peer = able[index];

@@ -73,11 +73,6 @@ impl Variant {
         }
     }
 
-    /// Whether it needs a runtime with timers.
-    pub fn needs_timers(self) -> bool {
-        matches!(self, Variant::Timer | Variant::Timers)
-    }
-
     /// How many connections do round trips, in turn, so that together they do one a millisecond.
     fn pulsing_connections(self) -> u32 {
         match self {

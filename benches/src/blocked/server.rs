@@ -19,7 +19,7 @@ use crate::process::announce;
 ///
 /// # Errors
 /// Returns only on an error: of the runtime's start, of `bind`, or of `accept`; at once for a peer
-/// that is not a [`Network`], or has no timers where `variant` needs them.
+/// that is not a [`Network`].
 pub fn serve(peer: Peer, workers: usize, variant: Variant, block: Duration) -> io::Result<()> {
     match peer {
         Peer::MiniRt => run::<MiniRt>(workers, variant, block),
@@ -29,21 +29,12 @@ pub fn serve(peer: Peer, workers: usize, variant: Variant, block: Duration) -> i
     }
 }
 
-/// Whether [`serve`] can serve this variant on this peer.
-pub fn is_supported(peer: Peer, variant: Variant) -> bool {
-    match peer {
-        Peer::MiniRt => MiniRt::HAS_TIMERS || !variant.needs_timers(),
-        Peer::Tokio => Tokio::HAS_TIMERS || !variant.needs_timers(),
-        Peer::Smol => Smol::HAS_TIMERS || !variant.needs_timers(),
-        Peer::Nio => false,
-    }
+/// Whether [`serve`] can serve this peer.
+pub fn is_supported(peer: Peer) -> bool {
+    peer != Peer::Nio
 }
 
 fn run<N: Network>(workers: usize, variant: Variant, block: Duration) -> io::Result<()> {
-    if variant.needs_timers() && !N::HAS_TIMERS {
-        let reason = "this runtime has no timers";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
-    }
     N::run(workers, accept_all::<N>(variant, block))?
 }
 

@@ -235,3 +235,24 @@ fn slot_with_many_takers() {
         assert_each_once([seen.flatten().collect()], 2);
     });
 }
+
+/// The owner displaces an item and takes one back while another takes: each item goes to one of the two.
+///
+/// It does not put one there after it has taken one, for the reason that `slot_with_owner_and_taker` gives.
+#[test]
+fn slot_with_owner_who_puts_and_takes() {
+    check(4, || {
+        let slot = Arc::new(Slot::new());
+        assert!(slot.put(boxed(0)).is_none());
+        let taker = thread::spawn({
+            let slot = slot.clone();
+            move || slot.take().map(unboxed)
+        });
+        let displaced = slot.put(boxed(1)).map(unboxed);
+        let taken_back = slot.take().map(unboxed);
+        let taken = taker.join().unwrap();
+        assert!(slot.is_empty());
+        let seen = [displaced, taken_back, taken].into_iter().flatten();
+        assert_each_once([seen.collect()], 2);
+    });
+}

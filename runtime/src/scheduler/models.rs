@@ -3,18 +3,22 @@
 //! | file | one idea |
 //! |---|---|
 //! | `idle.rs` | no work is left behind by cores that fall asleep |
+//! | `in_place.rs` | a thread lends its core while it blocks |
 //! | `lending.rs` | cores change hands and none is lost |
 //! | `life.rs` | tasks are spawned, woken, shut down |
 //! | `local.rs` | what other threads do to local tasks |
+//! | `rescue.rs` | what waits for a blocked core is taken over |
 //! | `timers.rs` | who sleeps hears of timers |
 //!
 //! A model fails when an assertion does, or when every thread waits for another, which is how a lost
 //! wake-up shows. Threads are few and preemptions bounded, so this is proof only within those bounds.
 
 mod idle;
+mod in_place;
 mod lending;
 mod life;
 mod local;
+mod rescue;
 mod timers;
 
 use std::future::{Future, poll_fn};
@@ -36,16 +40,24 @@ use crate::task::{JoinHandle, Origin};
 
 /// A runtime that starts no threads by itself.
 fn shared(cores: usize, workers: bool) -> Arc<Shared> {
+    shared_with(cores, workers.then(no_threads), Hooks::default())
+}
+
+/// Fails to start any thread.
+fn no_threads() -> Box<StartThread> {
+    Box::new(|_| Err(io::ErrorKind::Unsupported.into()))
+}
+
+fn shared_with(cores: usize, start_worker: Option<Box<StartThread>>, hooks: Hooks) -> Arc<Shared> {
     let pool = blocking::Pool::new(blocking::Config {
         max_threads: 1,
         keep_alive: Duration::ZERO,
-        start_thread: Box::new(|_| Err(io::ErrorKind::Unsupported.into())),
+        start_thread: no_threads(),
     });
     let config = Config {
         cores,
-        start_worker: workers
-            .then(|| -> Box<StartThread> { Box::new(|_| Err(io::ErrorKind::Unsupported.into())) }),
-        hooks: Hooks::default(),
+        start_worker,
+        hooks,
         measure_task_time: false,
     };
     Shared::new(config, pool).expect("a modelled poller can always be made")
