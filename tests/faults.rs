@@ -5,6 +5,7 @@ mod support;
 use std::io::{self, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
 use mini_rt::prelude::*;
+use mini_rt::runtime::Runtime;
 
 use support::health::assert_works;
 use support::kinds::{KINDS, Kind, on_every_kind};
@@ -230,6 +232,23 @@ fn signals_at_every_step_disturb_nothing() {
 const IMPOSSIBLE_STACK: usize = 1 << 48;
 const LARGE_STACK: usize = 1 << 28;
 
+/// A runtime with large stacks, and how many of its threads have begun.
+fn with_large_stacks(kind: Kind) -> (Runtime, Arc<AtomicUsize>) {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counts = begun.clone();
+    let runtime = kind
+        .builder()
+        .thread_stack_size(LARGE_STACK)
+        .on_thread_start(move || {
+            counts.fetch_add(1, SeqCst);
+        })
+        .build()
+        .unwrap();
+    block_until(|| begun.load(SeqCst) == kind.workers());
+    (runtime, begun)
+}
+
+/// For when all threads have begun: they take address space at their beginning.
 fn forbid_large_stacks() {
     set_soft_limit(libc::RLIMIT_AS, vm_size() + LARGE_STACK as u64 / 2);
 }
@@ -278,11 +297,7 @@ fn a_closure_that_gets_no_thread_is_cancelled_and_the_runtime_goes_on() {
             for kind in KINDS {
                 let _watchdog =
                     Watchdog::seconds(format!("no thread for a closure on {kind:?}"), 60);
-                let runtime = kind
-                    .builder()
-                    .thread_stack_size(LARGE_STACK)
-                    .build()
-                    .unwrap();
+                let (runtime, _) = with_large_stacks(kind);
                 forbid_large_stacks();
                 runtime.block_on(async {
                     for _ in 0..10 {
@@ -305,13 +320,10 @@ fn a_closure_that_gets_no_thread_waits_for_a_busy_one() {
     in_own_process("a_closure_that_gets_no_thread_waits_for_a_busy_one", || {
         for kind in KINDS {
             let _watchdog = Watchdog::seconds(format!("a busy thread on {kind:?}"), 60);
-            let runtime = kind
-                .builder()
-                .thread_stack_size(LARGE_STACK)
-                .build()
-                .unwrap();
+            let (runtime, begun) = with_large_stacks(kind);
             let (open, gate) = channel::<()>();
             let busy = runtime.spawn_blocking(move || gate.recv().unwrap());
+            block_until(|| begun.load(SeqCst) == kind.workers() + 1);
             forbid_large_stacks();
             let waiting: Vec<_> = (0..10).map(|n| runtime.spawn_blocking(move || n)).collect();
             let metrics = runtime.metrics();

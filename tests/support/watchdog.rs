@@ -17,14 +17,19 @@ impl Watchdog {
     pub fn new(what: impl Into<String>, limit: Duration) -> Self {
         let what = what.into();
         let (call_off, called_off) = channel();
+        let (begin, has_begun) = channel();
         let watch = move || {
+            drop(begin);
             if called_off.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 bark(&what, limit);
             }
         };
         let builder = thread::Builder::new().name("watchdog".to_owned());
+        let thread = builder.spawn(watch).expect("a thread for the watchdog");
+        // What the thread takes of the process it has by then, whatever the test does to limits.
+        let _: Result<(), _> = has_begun.recv();
         Self {
-            thread: Some(builder.spawn(watch).expect("a thread for the watchdog")),
+            thread: Some(thread),
             call_off: Some(call_off),
         }
     }
