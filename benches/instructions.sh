@@ -38,6 +38,11 @@ row() {
     local label=$1 workload=$2 goal=$3 runtime fewer more
     local line="| $label |"
     for runtime in "${runtimes[@]}"; do
+        # Its timers cannot be used in tasks that may move.
+        if [ "$runtime $workload" = "nio sleep_drop" ]; then
+            line+=" - |"
+            continue
+        fi
         fewer=$(instructions "$runtime" "$workload" "$short")
         more=$(instructions "$runtime" "$workload" "$long")
         line+=" $(((more - fewer) / (long - short))) |"

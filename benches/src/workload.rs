@@ -215,7 +215,10 @@ mod tests {
     fn every_peer_does_every_workload() {
         for peer in Peer::ALL {
             for workload in Workload::ALL {
-                workload.run(peer, 3 * TASKS).unwrap();
+                let ran = workload.run(peer, 3 * TASKS);
+                // Its timers stay with the worker that made them.
+                let cannot = peer == Peer::Nio && workload == Workload::SleepDrop;
+                assert_eq!(ran.is_err(), cannot, "{peer} {workload}: {ran:?}");
             }
         }
     }
