@@ -15,7 +15,7 @@ pub(crate) mod model;
 
 #[cfg(not(loom))]
 mod std_primitives {
-    use std::sync::{PoisonError, TryLockError};
+    use std::sync::PoisonError;
 
     pub(crate) mod atomic {
         pub(crate) use std::sync::atomic::{
@@ -60,14 +60,6 @@ mod std_primitives {
         #[inline]
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            match self.0.try_lock() {
-                Ok(guard) => Some(guard),
-                Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
-            }
         }
     }
 
@@ -231,10 +223,6 @@ mod loom_primitives {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect("loom's locks do not poison")
-        }
-
-        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
         }
     }
 

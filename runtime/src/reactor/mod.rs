@@ -1,7 +1,7 @@
 //! Readiness: from the kernel's events to the wakers of those who wait.
 //!
 //! Every core has a [`Reactor`], which is a poller with the sources registered on it. Whoever holds the
-//! core turns it. It sees wakers, never tasks.
+//! core turns it; others may do so in between. It sees wakers, never tasks.
 //!
 //! | file | one idea |
 //! |---|---|
@@ -36,14 +36,14 @@ use self::key::Key;
 use self::pages::{Pages, Slot};
 use crate::sync::atomic::{
     AtomicU8,
-    Ordering::{AcqRel, Acquire},
+    Ordering::{AcqRel, Acquire, Relaxed},
 };
-use crate::sync::{Mutex, MutexGuard};
-use crate::sys::{Events, Poller, Ready};
+pub(crate) use crate::sys::Events;
+use crate::sys::{Poller, Ready};
 
-/// The thread that turns the reactor is not asleep in it.
+/// The core's holder is not asleep, and nobody wants its attention.
 const AWAKE: u8 = 0;
-/// It sleeps, or is about to.
+/// It sleeps in the reactor, or is about to.
 const ASLEEP: u8 = 1;
 /// Somebody asked for its attention since it last was awake.
 const NOTIFIED: u8 = 2;
@@ -66,16 +66,9 @@ pub(crate) struct Turned {
 pub(crate) struct Reactor {
     poller: Poller,
     pages: Pages,
-    /// Held while the reactor is being turned.
-    turn: Mutex<Events>,
-    /// [`AWAKE`], [`ASLEEP`] or [`NOTIFIED`]: wake-ups are written only to a sleeper, and once.
+    /// [`AWAKE`], or of [`ASLEEP`] and [`NOTIFIED`] one or both: wake-ups are written only to a sleeper,
+    /// and once.
     attention: AtomicU8,
-}
-
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Events")
-    }
 }
 
 impl Reactors {
@@ -95,27 +88,8 @@ impl Reactors {
         self.0.iter().map(|reactor| reactor.pages.len()).sum()
     }
 
-    /// Waits for a core's events, for ever if there is no time-out, and wakes those they are for. For the
-    /// holder of the core.
-    pub(crate) fn turn(&self, core: usize, timeout: Option<Duration>) -> Turned {
-        self.0[core].turn(timeout)
-    }
-
-    /// As [`turn`](Self::turn), without waiting, and for anybody: nothing happens if the reactor is being
-    /// turned already. Otherwise returns how many events there were.
-    pub(crate) fn help(&self, core: usize) -> Option<usize> {
-        let reactor = &self.0[core];
-        let events = reactor.turn.try_lock()?;
-        let turned = reactor.turn_with(events, Some(Duration::ZERO));
-        // What that core has watched is nothing that a helper should be called for.
-        for &sibling in &turned.siblings {
-            self.forget(core, sibling);
-        }
-        Some(turned.events)
-    }
-
     /// Lets a core hear of another's events as well, until [`forget`](Self::forget): it is told that there
-    /// are some, and takes them with [`help`](Self::help). Only a hint: where pollers cannot nest, nothing
+    /// are some, and takes them with [`Reactor::help`]. Only a hint: where pollers cannot nest, nothing
     /// happens.
     pub(crate) fn watch(&self, core: usize, other: usize) {
         let (poller, watched) = (&self.0[core].poller, &self.0[other].poller);
@@ -148,25 +122,25 @@ impl Reactor {
         Ok(Self {
             poller: Poller::new()?,
             pages: Pages::new(),
-            turn: Mutex::new(Events::new()),
             attention: AtomicU8::new(AWAKE),
         })
     }
 
-    /// See [`Reactors::turn`].
-    pub(crate) fn turn(&self, timeout: Option<Duration>) -> Turned {
-        let events = self.turn.lock();
-        // Who helped may have taken the wake-up that was written for this thread. From here on it cannot.
-        let timeout = match self.attention.load(Acquire) {
-            NOTIFIED => Some(Duration::ZERO),
-            _ => timeout,
-        };
-        self.turn_with(events, timeout)
+    /// As [`turn`](Self::turn), without waiting, for others than the core's holder, at any moment. A wake-up
+    /// that was meant for the holder is left to it.
+    pub(crate) fn help(&self, events: &mut Events) -> Turned {
+        let turned = self.turn(events, Some(Duration::ZERO));
+        if events.has_wake_up() {
+            self.poller.wake();
+        }
+        turned
     }
 
-    fn turn_with(&self, mut events: MutexGuard<'_, Events>, timeout: Option<Duration>) -> Turned {
+    /// Waits for events, for ever if there is no time-out, and wakes those they are for. For the core's
+    /// holder.
+    pub(crate) fn turn(&self, events: &mut Events, timeout: Option<Duration>) -> Turned {
         self.poller
-            .wait(&mut events, timeout)
+            .wait(events, timeout)
             .expect("the poller is open and its arguments are valid");
         let mut turned = Turned::default();
         for event in events.iter() {
@@ -213,9 +187,15 @@ impl Reactor {
     ///
     /// *Ordering:* release, for the reason to look.
     pub(crate) fn notify(&self) {
-        if self.attention.swap(NOTIFIED, AcqRel) == ASLEEP {
+        if self.attention.fetch_or(NOTIFIED, AcqRel) == ASLEEP {
             self.poller.wake();
         }
+    }
+
+    /// Whether the core's holder sleeps, or is about to, or has only just been woken. It may be over already:
+    /// relaxed.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.attention.load(Relaxed) & ASLEEP != 0
     }
 
     /// Whether descriptors are registered here, so that somebody has to turn the reactor.

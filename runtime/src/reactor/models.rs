@@ -19,7 +19,7 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 
-use super::{Observed, Reactors, Registration, WaiterId};
+use super::{Events, Observed, Reactors, Registration, WaiterId};
 use crate::sync::model::{Signal, block_on, check};
 use crate::sys::Interest;
 
@@ -67,7 +67,9 @@ impl Source {
 
     /// Dispatches what the poller of a core has, without waiting.
     fn turn(&self, core: usize) {
-        self.reactors.get(core).turn(Some(Duration::ZERO));
+        self.reactors
+            .get(core)
+            .turn(&mut Events::new(), Some(Duration::ZERO));
     }
 
     fn take(&self) -> bool {
@@ -201,7 +203,7 @@ fn block_on_core<F: Future>(reactors: &Arc<Reactors>, core: usize, future: F) ->
             }
         }
         if reactor.fall_asleep() {
-            reactor.turn(None);
+            reactor.turn(&mut Events::new(), None);
         }
         reactor.wake_up();
     }
@@ -264,7 +266,7 @@ fn readers_beside_turns(source: &Arc<Source>) {
     let reactor = source.reactors.get(0);
     while finished.load(SeqCst) < 2 {
         if reactor.fall_asleep() {
-            reactor.turn(None);
+            reactor.turn(&mut Events::new(), None);
         }
         reactor.wake_up();
     }
@@ -395,7 +397,7 @@ fn attention() {
         let reactor = reactors.get(0);
         while !reasons.iter().all(|reason| reason.load(Relaxed)) {
             if reactor.fall_asleep() {
-                reactor.turn(None);
+                reactor.turn(&mut Events::new(), None);
             }
             reactor.wake_up();
         }

@@ -12,6 +12,7 @@ use super::activity::Activity;
 use super::pace::Pace;
 use super::rescue::Sighting;
 use crate::queue::{Injector, Local, Ring, Slot};
+use crate::reactor::Events;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 use crate::task::{Header, Owned, Runnable};
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(super) searching: Cell<bool>,
     /// Siblings whose events are reported here as well; see [`rescue`](super::rescue).
     pub(super) watched: RefCell<Vec<usize>>,
+    /// For turning reactors.
+    pub(super) events: RefCell<Events>,
     /// For where to begin stealing.
     random: Cell<u32>,
 }
@@ -74,6 +77,7 @@ impl Core {
             streak: Cell::new(0),
             searching: Cell::new(false),
             watched: RefCell::default(),
+            events: RefCell::new(Events::new()),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1)),
         };
         (core, remote)

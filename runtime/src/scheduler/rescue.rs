@@ -2,13 +2,17 @@
 //!
 //! With a reactor and a queue per core, what waits for a blocked core would wait while others are idle. So
 //! whoever passes by, falling asleep or at a look outside, and finds that nobody has looked for
-//! [`PERIOD`], looks after the siblings: one that is not idle and has not turned its reactor for
+//! [`PERIOD`], looks after the siblings: one that is awake and has not turned its reactor for
 //! [`OVERDUE`] is helped. Its reactor is turned, half of its ring is stolen, and the task in its LIFO slot
 //! is taken. From then on the helper's own poller watches the stuck one's, so that later events come at once.
 //!
+//! A sibling who sleeps may be blocked as well, in a way: it has been woken, and waits for a CPU, which can
+//! take some milliseconds on a machine that has more to do. Whoever passes by has a CPU, so it turns the
+//! reactor of one sleeper too, mostly in vain.
+//!
 //! Somebody must pass by. While any core is busy, up to [`KEEPERS`] of the idle ones keep the *watch*: they
 //! sleep with a time-out. Two, so that one can go to work and the watch needs not be handed on at each
-//! event. After [`QUIET`] periods in which all cores were idle a keeper sleeps for good; an idle runtime makes no system
+//! event. After [`QUIET`] naps in which all cores were idle a keeper sleeps for good; an idle runtime makes no system
 //! call. So a core that begins to work while nobody keeps the watch wakes a sibling, who will.
 //!
 //! What always holds: while a core is not idle and another is, somebody keeps the watch, or a sibling is
@@ -35,13 +39,15 @@ use crate::sync::atomic::{
 use crate::task::Id;
 use crate::timer::Moment;
 
-/// Nanoseconds between looks.
-const PERIOD: Moment = 2_000_000;
+/// Nanoseconds between looks of those who are awake.
+const PERIOD: Moment = 1_000_000;
 /// A core that has not turned its reactor for so many nanoseconds is helped.
-const OVERDUE: Moment = 1_500_000;
+const OVERDUE: Moment = 500_000;
+/// Nanoseconds between looks of those who keep the watch, and have to be woken for it.
+const NAP: Moment = 2_000_000;
 /// How many sleeping cores keep the watch.
 const KEEPERS: usize = 2;
-/// Periods without work after which a keeper sleeps for good.
+/// Naps without work after which a keeper sleeps for good.
 const QUIET: u8 = 10;
 /// Polls that take so many nanoseconds are remembered.
 pub(super) const BLOCKED: Moment = 5_000_000;
@@ -117,11 +123,6 @@ impl Watch {
         let blocked = self.blocked.lock();
         (blocked.count, blocked.last.iter().cloned().collect())
     }
-
-    fn until_next_look(&self, now: Moment) -> Duration {
-        let next = self.next_look.load(Relaxed);
-        Duration::from_nanos(next.saturating_sub(now).min(PERIOD))
-    }
 }
 
 impl Shared {
@@ -129,7 +130,7 @@ impl Shared {
     fn is_overdue(&self, core: usize, now: Moment) -> bool {
         let turned_at = self.cores[core].activity.turned_at.load(Relaxed);
         now.saturating_sub(turned_at) >= OVERDUE
-            && !self.idle.is_idle(core)
+            && !self.reactors.get(core).is_asleep()
             && !self.cores[core].dormant.load(SeqCst)
     }
 
@@ -174,7 +175,7 @@ impl Worker {
         let mut quiet = 0;
         loop {
             let keeps_watch = shared.cores.len() > 1 && quiet < QUIET && shared.watch.join();
-            let look = keeps_watch.then(|| shared.watch.until_next_look(self.last_reading()));
+            let look = keeps_watch.then_some(Duration::from_nanos(NAP));
             let timers = self.until_next_timer();
             if timers.is_some() {
                 self.be_punctual();
@@ -197,10 +198,18 @@ impl Worker {
 
     /// Helps siblings who need it, if it is time to look; true if that has brought tasks.
     pub(super) fn look_after_siblings(&self, now: Moment) -> bool {
+        self.shared.watch.is_due(now) && self.help_siblings(now)
+    }
+
+    /// As [`look_after_siblings`](Self::look_after_siblings), for a core that has work: its thread may have
+    /// the CPU for which the thread of a sibling who sleeps would have to wait when it is woken.
+    pub(super) fn pass_by(&self, now: Moment) -> bool {
+        let due = self.shared.cores.len() > 1 && self.shared.watch.is_due(now);
+        due && self.help_siblings(now) | self.help_sleeper(now)
+    }
+
+    fn help_siblings(&self, now: Moment) -> bool {
         let shared = &*self.shared;
-        if shared.cores.len() == 1 || !shared.watch.is_due(now) {
-            return false;
-        }
         self.unwatch(|core| !shared.is_overdue(core, now));
         let mut found = false;
         for core in (0..shared.cores.len()).filter(|&core| core != self.core_index()) {
@@ -209,14 +218,33 @@ impl Worker {
         found
     }
 
+    /// Does what one of the sleeping siblings would be woken for, each time another's; true if that has
+    /// brought tasks.
+    fn help_sleeper(&self, now: Moment) -> bool {
+        let shared = &*self.shared;
+        let cores = shared.cores.len();
+        let distance = 1 + self.core.get().random_below(cores - 1);
+        let sibling = (self.core_index() + distance) % cores;
+        let reactor = shared.reactors.get(sibling);
+        if !reactor.is_asleep() {
+            return false;
+        }
+        let fired = self.keep_core(|| shared.timers.fire(sibling, now));
+        let turned = reactor
+            .has_sources()
+            .then(|| self.turn_any(|events| reactor.help(events)));
+        fired > 0 || turned.is_some_and(|turned| turned.events > 0)
+    }
+
     /// Takes over what waits for a core; true if that has brought tasks.
     pub(super) fn rescue(&self, stuck: usize) -> bool {
         let shared = &*self.shared;
-        // Somebody who turns the reactor is not stuck.
-        let Some(events) = self.keep_core(|| shared.reactors.help(stuck)) else {
-            self.unwatch(|core| core == stuck);
-            return false;
-        };
+        let turned = self.turn_any(|events| shared.reactors.get(stuck).help(events));
+        let events = turned.events;
+        // What that core has watched is nothing that a helper should be called for.
+        for &sibling in &turned.siblings {
+            shared.reactors.forget(stuck, sibling);
+        }
         let fired = self.keep_core(|| shared.timers.fire(stuck, shared.clock.now()));
         let stolen = shared.cores[stuck].ring.steal_into(self.ring());
         let next = shared.cores[stuck].take_next();

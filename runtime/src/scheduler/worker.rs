@@ -10,7 +10,7 @@ use super::root::Root;
 use super::{Hooks, Shared};
 use crate::coop;
 use crate::queue::Local;
-use crate::reactor::Reactor;
+use crate::reactor::{Events, Reactor, Turned};
 use crate::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
     fence,
@@ -302,7 +302,7 @@ impl Worker {
             self.core.get().pace.restart(self.activity(), now);
             self.fire_timers(now);
         }
-        self.look_after_siblings(now);
+        self.pass_by(now);
         if self.ring().len() > 0 {
             self.share_surely();
         }
@@ -311,7 +311,7 @@ impl Worker {
     /// Turns the reactor and the wheel, and does what is to be done for siblings who are watched. True if
     /// there was something for this core.
     pub(super) fn turn(&self, timeout: Option<Duration>) -> bool {
-        let turned = self.keep_core(|| self.shared.reactors.turn(self.core_index(), timeout));
+        let turned = self.turn_any(|events| self.reactor().turn(events, timeout));
         let now = self.shared.clock.now();
         let activity = self.activity();
         self.core.get().pace.restart(activity, now);
@@ -320,6 +320,11 @@ impl Worker {
         let fired = self.fire_timers(now);
         let attended = self.attend(&turned.siblings, now);
         fired || attended || turned.events > 0
+    }
+
+    /// Turns a reactor.
+    pub(super) fn turn_any(&self, turn: impl FnOnce(&mut Events) -> Turned) -> Turned {
+        self.keep_core(|| turn(&mut self.core.get().events.borrow_mut()))
     }
 
     /// Has this thread's sleeps end when they should, from now until it lets go of the core.
@@ -374,7 +379,7 @@ impl Worker {
         }
         let now = shared.clock.now();
         self.account(now);
-        if self.look_after_siblings(now) {
+        if self.pass_by(now) {
             if self.ring().len() > 1 {
                 self.share_surely();
             }

@@ -222,6 +222,12 @@ impl Events {
             })
             .filter(|event| event.token != WAKE)
     }
+
+    /// Whether the last wait has taken a wake-up.
+    pub(crate) fn has_wake_up(&self) -> bool {
+        let mut events = self.buffer[..self.len].iter();
+        events.any(|event| event.u64 == WAKE)
+    }
 }
 
 /// An error makes both directions ready: the system call tells what it is.

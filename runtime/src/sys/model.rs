@@ -25,7 +25,11 @@ struct State {
     woken: bool,
 }
 
-pub(crate) struct Events(Vec<Event>);
+#[derive(Default)]
+pub(crate) struct Events {
+    events: Vec<Event>,
+    has_wake_up: bool,
+}
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
@@ -89,18 +93,22 @@ impl Poller {
         while timeout != Some(Duration::ZERO) && !state.woken && state.pending.is_empty() {
             state = self.changed.wait(state);
         }
-        state.woken = false;
-        events.0 = std::mem::take(&mut state.pending);
+        events.has_wake_up = std::mem::take(&mut state.woken);
+        events.events = std::mem::take(&mut state.pending);
         Ok(())
     }
 }
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self(Vec::new())
+        Self::default()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.0.iter().copied()
+        self.events.iter().copied()
+    }
+
+    pub(crate) fn has_wake_up(&self) -> bool {
+        self.has_wake_up
     }
 }

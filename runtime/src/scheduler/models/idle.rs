@@ -4,7 +4,7 @@
 //! looking; and a core is a thread that falls asleep as a worker does.
 
 use super::*;
-use crate::reactor::Reactors;
+use crate::reactor::{Events, Reactors};
 use crate::scheduler::idle::{Claim, Idle};
 use crate::sync::atomic::{
     AtomicBool, AtomicU64,
@@ -101,7 +101,7 @@ impl Cores {
         }
         let reactor = self.reactors.get(me);
         if reactor.fall_asleep() {
-            reactor.turn(None);
+            reactor.turn(&mut Events::new(), None);
         }
         reactor.wake_up();
         !self.idle.leave(me)
@@ -197,7 +197,7 @@ fn attention_is_never_missed() {
         let reactor = reactors.get(0);
         while reasons.iter().any(|reason| reason.load(Relaxed) == 0) {
             if reactor.fall_asleep() {
-                reactor.turn(None);
+                reactor.turn(&mut Events::new(), None);
             }
             reactor.wake_up();
         }

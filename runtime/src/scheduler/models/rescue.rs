@@ -29,7 +29,7 @@ fn pass_by() {
     context::with_any_worker(|worker| {
         let worker = worker.expect("it is about to sleep");
         if worker.core_index() == 1 {
-            worker.look_after_siblings(LATE);
+            worker.pass_by(LATE);
         }
     });
 }
@@ -78,7 +78,7 @@ fn a_helper_meets_the_holder() {
 }
 
 /// A wake-up is left to the holder for whom it was meant, also by a helper who turns the reactor just
-/// before its holder falls asleep in it.
+/// before its holder falls asleep in it, or while it sleeps.
 #[test]
 fn a_helper_meets_a_wake_up() {
     check(3, || {
