@@ -94,7 +94,8 @@ fn a_million_timers_leave_no_memory_behind() {
             });
             rounds.push(resident_bytes());
         }
-        let grown = rounds[2].saturating_sub(rounds[0]);
+        // The allocator may keep what the first round has used.
+        let grown = rounds[2].saturating_sub(rounds[1]);
         assert!(grown < 8 << 20, "{rounds:?}");
         assert!(rounds[2] < 100 << 20, "{rounds:?}");
     });

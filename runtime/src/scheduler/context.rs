@@ -50,12 +50,21 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 /// the current runtime, so nothing is borrowed from there meanwhile. On a worker of the runtime, which is
 /// the common case, the reference count is left alone too.
 pub(crate) fn with_current<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> Option<R> {
+    with_current_worker(|shared, _| f(shared))
+}
+
+/// As [`with_current`], with the worker of that runtime that this thread is, if it is one.
+#[inline]
+pub(super) fn with_current_worker<R>(
+    f: impl FnOnce(&Arc<Shared>, Option<&Worker>) -> R,
+) -> Option<R> {
     let worker = WORKER.try_with(Cell::get).unwrap_or(ptr::null());
-    // SAFETY: `as_worker` keeps the worker borrowed for as long as it is set, on this thread.
+    // SAFETY: `as_worker` keeps the worker borrowed for as long as it is set, on this thread, and `f`
+    // ends before `as_worker` can.
     let worker = unsafe { worker.as_ref() }.filter(|worker| is_current(&worker.shared));
     match worker {
-        Some(worker) => Some(f(&worker.shared)),
-        None => current().map(|shared| f(&shared)),
+        Some(worker) => Some(f(&worker.shared, Some(worker))),
+        None => current().map(|shared| f(&shared, None)),
     }
 }
 

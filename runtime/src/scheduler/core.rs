@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::activity::Activity;
 use super::pace::Pace;
 use super::rescue::Sighting;
+use super::strain::Strain;
 use crate::queue::{Injector, Local, Ring, Slot};
 use crate::reactor::Events;
 use crate::sync::Mutex;
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(super) remote: Arc<Remote>,
     pub(super) ring: Local<Runnable>,
     pub(super) pace: Pace,
+    pub(super) strain: Strain,
     /// Tasks taken from the LIFO slot in a row.
     pub(super) streak: Cell<u8>,
     /// Whether the core has a searcher's token; see [`idle`](super::idle).
@@ -74,6 +76,7 @@ impl Core {
             remote: remote.clone(),
             ring,
             pace: Pace::new(),
+            strain: Strain::new(),
             streak: Cell::new(0),
             searching: Cell::new(false),
             watched: RefCell::default(),

@@ -35,6 +35,7 @@ mod pace;
 mod rescue;
 mod root;
 mod shutdown;
+mod strain;
 mod timers;
 mod worker;
 
@@ -53,6 +54,7 @@ use self::idle::Idle;
 pub(crate) use self::in_place::block_in_place;
 use self::lending::Lending;
 use self::rescue::Watch;
+pub(crate) use self::timers::{Started, start_timer};
 use self::worker::Worker;
 use crate::blocking::{self, StartThread};
 use crate::queue::Injector;

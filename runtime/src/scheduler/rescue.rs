@@ -204,8 +204,9 @@ impl Worker {
     /// As [`look_after_siblings`](Self::look_after_siblings), for a core that has work: its thread may have
     /// the CPU for which the thread of a sibling who sleeps would have to wait when it is woken.
     pub(super) fn pass_by(&self, now: Moment) -> bool {
-        let due = self.shared.cores.len() > 1 && self.shared.watch.is_due(now);
-        due && self.help_siblings(now) | self.help_sleeper(now)
+        self.shared.cores.len() > 1
+            && self.shared.watch.is_due(now)
+            && (self.help_siblings(now) | self.help_sleeper(now))
     }
 
     fn help_siblings(&self, now: Moment) -> bool {
@@ -220,9 +221,12 @@ impl Worker {
 
     /// Does what one of the sleeping siblings would be woken for, each time another's; true if that has
     /// brought tasks.
-    fn help_sleeper(&self, now: Moment) -> bool {
+    pub(super) fn help_sleeper(&self, now: Moment) -> bool {
         let shared = &*self.shared;
         let cores = shared.cores.len();
+        if cores == 1 {
+            return false;
+        }
         let distance = 1 + self.core.get().random_below(cores - 1);
         let sibling = (self.core_index() + distance) % cores;
         let reactor = shared.reactors.get(sibling);

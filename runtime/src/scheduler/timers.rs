@@ -7,27 +7,48 @@
 //! What always holds: a core that has timers is held by somebody who turns its wheel, or waits for a
 //! `block_on`; and if its holder is blocked, whoever rescues it turns the wheel.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::worker::Worker;
 use super::{Shared, context};
 use crate::sync::atomic::{Ordering::SeqCst, fence};
-use crate::timer::{Moment, TimerKey};
+use crate::timer::{Moment, NEVER, TimerKey};
 
 /// A deadline that is farther away than this since the core's last look at the clock is not past. Nearer
 /// ones are worth a look.
 const NEAR: Moment = 2_000_000;
 
-/// From here on, a century and a half away, a clock that stands jumps to no deadline.
-const NEVER: Moment = 1 << 62;
+/// What came of starting a timer.
+pub(crate) enum Started {
+    /// Nothing: the moment is past.
+    Past,
+    Waiting(Arc<Shared>, TimerKey),
+    /// Nothing: the runtime has ended.
+    Ended,
+}
+
+/// Starts a timer of the current runtime; `None` without one.
+#[inline]
+pub(crate) fn start_timer(deadline: Moment, waker: &Waker) -> Option<Started> {
+    context::with_current_worker(|shared, worker| {
+        let last = worker.map(Worker::last_reading);
+        let is_far = last.is_some_and(|last| deadline > last.saturating_add(NEAR));
+        if !is_far && shared.is_past(deadline) {
+            return Started::Past;
+        }
+        match shared.place_timer(worker, deadline, waker.clone()) {
+            Some(timer) => Started::Waiting(shared.clone(), timer),
+            None => Started::Ended,
+        }
+    })
+}
 
 impl Shared {
-    /// Whether a moment is past. May say no within the first nanoseconds.
+    /// Whether a moment is past.
     pub(crate) fn is_past(&self, moment: Moment) -> bool {
-        let last = context::with_worker(self, |worker| worker.map(Worker::last_reading));
-        let is_far = last.is_some_and(|last| moment > last.saturating_add(NEAR));
-        !is_far && moment <= self.clock.now()
+        moment <= self.clock.now()
     }
 
     /// After a clock that stands was moved: fires the timers of this thread's core that are due. Returns how
@@ -50,12 +71,14 @@ impl Shared {
 
     /// Starts a timer; `None` if the runtime has ended.
     #[inline]
-    pub(crate) fn start_timer(&self, deadline: Moment, waker: &Waker) -> Option<TimerKey> {
-        self.place_timer(deadline, waker.clone())
-    }
-
-    fn place_timer(&self, deadline: Moment, waker: Waker) -> Option<TimerKey> {
-        if let Some(core) = self.current_core() {
+    pub(super) fn place_timer(
+        &self,
+        worker: Option<&Worker>,
+        deadline: Moment,
+        waker: Waker,
+    ) -> Option<TimerKey> {
+        if let Some(worker) = worker {
+            let core = worker.core_index();
             return self.timers.start(core, deadline, waker).ok();
         }
         let core = self.next_core_in_turn();

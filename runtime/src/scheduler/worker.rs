@@ -353,13 +353,15 @@ impl Worker {
     }
 
     /// Adds the time since the last call to the time this core was busy, and what the thread has counted.
-    fn account(&self, now: Moment) {
-        let since = self.accounted.replace(now);
+    /// Returns that time.
+    fn account(&self, now: Moment) -> Moment {
+        let busy = now.saturating_sub(self.accounted.replace(now));
         let activity = self.activity();
-        activity.busy.add(now.saturating_sub(since));
+        activity.busy.add(busy);
         activity
             .forced_yields
             .add(coop::take_forced_yields().into());
+        busy
     }
 
     /// Sleeps in the reactor until there is something to do.
@@ -378,12 +380,21 @@ impl Worker {
             return None;
         }
         let now = shared.clock.now();
-        self.account(now);
+        let polls = self.activity().ticks.load(Relaxed);
+        let strain = &self.core.get().strain;
+        strain.worked(self.account(now), polls);
         if self.pass_by(now) {
             if self.ring().len() > 1 {
                 self.share_surely();
             }
             return None;
+        }
+        if strain.has_time() {
+            let found = self.help_sleeper(now);
+            strain.looked(found);
+            if found {
+                return None;
+            }
         }
         shared.idle.enter(me);
         let last = if self.core.get().searching.replace(false) {
@@ -414,7 +425,8 @@ impl Worker {
             self.core.get().searching.set(true);
         }
         self.ensure_watch();
-        if self.ring().len() > 1 {
+        strain.rested(self.last_reading().saturating_sub(now));
+        if strain.calls_for_help(self.ring().len()) {
             self.share_surely();
         }
         None

@@ -4,6 +4,7 @@
 //! token under which a descriptor was added; what it reports is a hint, and the system call decides.
 
 mod affinity;
+pub(crate) mod clock;
 mod interest;
 mod slack;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Instant;
 use crate::coop;
-use crate::scheduler::{Shared, context};
+use crate::scheduler::{Shared, Started, context, start_timer};
 use crate::timer::{Look, TimerKey};
 
 /// Waits for so long, or a little longer.
@@ -132,8 +132,7 @@ impl Sleep {
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
         if let State::Waiting(shared, timer) = &mut self.state {
-            let moment = shared.clock.moment(deadline.into_std());
-            if let Some(moved) = shared.reset_timer(*timer, moment) {
+            if let Some(moved) = shared.reset_timer(*timer, deadline.moment()) {
                 *timer = moved;
                 return;
             }
@@ -144,18 +143,13 @@ impl Sleep {
     /// Starts the timer.
     #[track_caller]
     fn start(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let started = context::with_current(|shared| {
-            let deadline = shared.clock.moment(self.deadline.into_std());
-            if shared.is_past(deadline) {
-                return State::Elapsed;
+        match start_timer(self.deadline.moment(), cx.waker()).expect(context::NO_RUNTIME) {
+            Started::Past => Poll::Ready(()),
+            Started::Waiting(shared, timer) => {
+                self.state = State::Waiting(shared, timer);
+                Poll::Pending
             }
-            let timer = shared.start_timer(deadline, cx.waker()).expect(ENDED);
-            State::Waiting(shared.clone(), timer)
-        });
-        self.state = started.expect(context::NO_RUNTIME);
-        match self.state {
-            State::Elapsed => Poll::Ready(()),
-            _ => Poll::Pending,
+            Started::Ended => panic!("{ENDED}"),
         }
     }
 }
@@ -173,9 +167,7 @@ impl Future for Sleep {
             State::Waiting(shared, timer) => match shared.timers.look(*timer, cx.waker()) {
                 Look::Waiting => Poll::Pending,
                 Look::Fired => Poll::Ready(()),
-                Look::Closed if shared.is_past(shared.clock.moment(self.deadline.into_std())) => {
-                    Poll::Ready(())
-                }
+                Look::Closed if shared.is_past(self.deadline.moment()) => Poll::Ready(()),
                 Look::Closed => panic!("{ENDED}"),
             },
         };

@@ -1,19 +1,21 @@
 //! What time it is for a runtime.
 //!
-//! Time is counted in nanoseconds since the clock was made, so that it fits an atomic. A test may stop the
-//! clock, advance it, and let it go on from there: so a clock is the system's, and how far it is ahead of
-//! that or behind; or, stopped, the moment that it shows.
-//!
-//! In loom's models the system's clock stands at 0: none decides anything there.
+//! Time is counted in the system's nanoseconds, so that it fits an atomic and arithmetic is cheap. A test may
+//! stop the clock, advance it, and let it go on from there: so a clock is the system's, and how far it is ahead
+//! of that or behind; or, stopped, the moment that it shows.
 
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::time::{Duration, Instant};
+
+use crate::sys::clock::nanoseconds;
 
 /// A moment by a [`Clock`], in nanoseconds.
 pub(crate) type Moment = u64;
+
+/// From here on, a century and a half after the clock's zero, nothing ever comes.
+pub(crate) const NEVER: Moment = 1 << 62;
 
 /// The moment of a clock that runs.
 const RUNS: Moment = Moment::MAX;
@@ -24,7 +26,6 @@ static ANY_CONTROLLED: AtomicBool = AtomicBool::new(false);
 /// A clock that can be stopped.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    start: Instant,
     /// Nanoseconds ahead of the system's clock.
     ahead: AtomicI64,
     /// The moment at which it stands, or [`RUNS`].
@@ -36,7 +37,6 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn new() -> Self {
         Self {
-            start: Instant::now(),
             ahead: AtomicI64::new(0),
             stopped: AtomicU64::new(RUNS),
         }
@@ -45,29 +45,9 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         match self.stopped.load(Acquire) {
-            RUNS => self
-                .system()
-                .saturating_add_signed(self.ahead.load(Relaxed)),
+            RUNS => nanoseconds().saturating_add_signed(self.ahead.load(Relaxed)),
             moment => moment,
         }
-    }
-
-    fn system(&self) -> Moment {
-        if cfg!(loom) {
-            return 0;
-        }
-        self.start.elapsed().as_nanos() as Moment
-    }
-
-    /// The moment at which an instant comes; for one that is too far away the last of all, which never does.
-    pub(crate) fn moment(&self, instant: Instant) -> Moment {
-        let since = instant.saturating_duration_since(self.start);
-        Moment::try_from(since.as_nanos()).unwrap_or(Moment::MAX)
-    }
-
-    /// The instant that a moment is.
-    pub(crate) fn instant(&self, moment: Moment) -> Instant {
-        self.start + Duration::from_nanos(moment)
     }
 
     /// Whether it may show something else than the system's clock.
@@ -100,7 +80,7 @@ impl Clock {
         if moment == RUNS {
             return false;
         }
-        let ahead = moment as i64 - self.system() as i64;
+        let ahead = moment as i64 - nanoseconds() as i64;
         self.ahead.store(ahead, Relaxed);
         self.stopped.swap(RUNS, Release) != RUNS
     }
@@ -108,7 +88,7 @@ impl Clock {
     /// Moves a clock that stands forward to a moment, but not backward.
     pub(crate) fn advance_to(&self, moment: Moment) {
         debug_assert!(self.is_stopped());
-        let moment = moment.min(i64::MAX as Moment);
+        let moment = moment.min(NEVER - 1);
         self.stopped.fetch_max(moment, Release);
     }
 }
@@ -120,9 +100,9 @@ mod tests {
     #[test]
     fn a_clock_that_runs_follows_the_systems() {
         let clock = Clock::new();
-        let before = Instant::now();
-        let now = clock.instant(clock.now());
-        assert!((before..=Instant::now()).contains(&now));
+        let before = nanoseconds();
+        let now = clock.now();
+        assert!((before..=nanoseconds()).contains(&now));
         assert!(!clock.go_on());
     }
 
@@ -140,17 +120,5 @@ mod tests {
         assert!((hour..2 * hour).contains(&(now - stopped)));
         assert!(clock.stop());
         assert!(clock.now() >= now);
-    }
-
-    #[test]
-    fn moments_and_instants_are_the_same_and_the_far_future_never_comes() {
-        let clock = Clock::new();
-        let instant = Instant::now() + Duration::from_millis(1_500);
-        assert_eq!(clock.instant(clock.moment(instant)), instant);
-        assert_eq!(clock.moment(clock.start), 0);
-        let far = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
-        if let Some(never) = clock.start.checked_add(far) {
-            assert_eq!(clock.moment(never), Moment::MAX);
-        }
     }
 }

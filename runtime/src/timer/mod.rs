@@ -20,7 +20,7 @@ mod wheel;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
-pub(crate) use self::clock::{Clock, Moment};
+pub(crate) use self::clock::{Clock, Moment, NEVER};
 use self::wheel::{Stale, Wheel};
 use crate::contain::contain;
 use crate::sync::Mutex;

@@ -13,7 +13,8 @@ use super::{Entered, Set};
 use crate::contain::contain;
 use crate::coop;
 use crate::scheduler::context;
-use crate::timer::{Clock, Moment};
+use crate::sys::clock::nanoseconds;
+use crate::timer::Moment;
 
 /// Tasks in one turn.
 pub(super) const TASKS_PER_TURN: usize = 61;
@@ -101,10 +102,13 @@ impl Turn {
         let _entered = Entered::new(self.set.clone());
         let _budget = coop::Scope::constrained();
         // Turns of a task or two are the most frequent, and need no clock.
-        let mut clock = (ready > READINGS[0]).then(Clock::new);
+        let mut begin = (ready > READINGS[0]).then(nanoseconds);
         for tasks in 0..TASKS_PER_TURN {
-            if READINGS.contains(&tasks) && clock.get_or_insert_with(Clock::new).now() > LONG {
-                break;
+            if READINGS.contains(&tasks) {
+                let begin = *begin.get_or_insert_with(nanoseconds);
+                if nanoseconds() - begin > LONG {
+                    break;
+                }
             }
             let Some(task) = own.next() else { return };
             coop::renew();

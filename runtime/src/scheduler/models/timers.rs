@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::Context;
 
 use super::*;
+use crate::scheduler::context;
+use crate::scheduler::worker::Worker;
 use crate::sync::model::Signal;
 use crate::timer::{Look, Moment, TimerKey};
 
@@ -20,6 +22,16 @@ impl Timer {
             key: None,
         }
     }
+
+    fn start(&mut self, deadline: Moment, waker: &Waker) -> TimerKey {
+        let place = |worker: Option<&Worker>| {
+            let waker = waker.clone();
+            self.shared.place_timer(worker, deadline, waker)
+        };
+        let timer = context::with_worker(&self.shared, place);
+        self.key = timer;
+        timer.expect("the runtime has not ended")
+    }
 }
 
 impl Future for Timer {
@@ -27,8 +39,7 @@ impl Future for Timer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(key) = self.key else {
-            let started = self.shared.start_timer(0, cx.waker());
-            self.key = Some(started.expect("the runtime has not ended"));
+            self.start(0, cx.waker());
             return Poll::Pending;
         };
         match self.shared.timers.look(key, cx.waker()) {
@@ -94,8 +105,7 @@ fn a_reset_from_outside_meets_a_core_that_falls_asleep() {
             move || {
                 let mut timer = Timer::new(&shared);
                 let waker = Waker::from(Signal::new());
-                timer.key = shared.start_timer(Moment::MAX, &waker);
-                let key = timer.key.expect("the runtime has not ended");
+                let key = timer.start(Moment::MAX, &waker);
                 timer.key = shared.reset_timer(key, 0);
                 block_on(timer);
                 flag.set();
