@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::echo;
 use crate::messages::{Connection, MESSAGE_SIZE, request_of};
-use crate::network::{LOCALHOST, Network, not_a_network, receive};
-use crate::peer::{Executor, MiniRt, Peer, Smol, Tokio};
+use crate::network::{LOCALHOST, Network, receive};
+use crate::on_network;
+use crate::peer::Peer;
 use crate::process::announce;
 use crate::random::Random;
 
@@ -33,12 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Returns only on an error: of the runtime's start, of `bind`, or of `accept`; at once for a peer that
 /// is not a [`Network`].
 pub fn serve(peer: Peer, workers: usize) -> io::Result<()> {
-    match peer {
-        Peer::MiniRt => MiniRt::run(workers, serve_on::<MiniRt>())?,
-        Peer::Tokio => Tokio::run(workers, serve_on::<Tokio>())?,
-        Peer::Smol => Smol::run(workers, serve_on::<Smol>())?,
-        Peer::Nio => Err(not_a_network(peer)),
-    }
+    on_network!(peer, N => N::run(workers, serve_on::<N>())?)
 }
 
 async fn serve_on<N: Network>() -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! One echo server, on each runtime.
 //!
 //! The handler and the accept loop are generic over [`Network`], all but nio's, which are the same
-//! text. Every connection has a task, a buffer of [`BUFFER_SIZE`] bytes and `TCP_NODELAY`.
+//! text, and those of the peers that are no runtimes. Every connection has a task, a buffer of [`BUFFER_SIZE`] bytes and `TCP_NODELAY`.
 
 use std::io;
 use std::net::SocketAddr;
 
 use crate::network::Network;
-use crate::peer::{Executor, MiniRt, Nio, Peer, Smol, Tokio};
+use crate::peer::{Nio, Peer};
 use crate::process::announce;
+use crate::{on_network, raw};
 
 /// The bytes a connection reads at most before it writes them back.
 pub const BUFFER_SIZE: usize = 4096;
@@ -19,10 +20,10 @@ pub const BUFFER_SIZE: usize = 4096;
 /// Returns only on an error: of the runtime's start, of `bind`, or of `accept`.
 pub fn serve(peer: Peer, workers: usize, addr: SocketAddr) -> io::Result<()> {
     match peer {
-        Peer::MiniRt => MiniRt::run(workers, serve_on::<MiniRt>(addr))?,
-        Peer::Tokio => Tokio::run(workers, serve_on::<Tokio>(addr))?,
-        Peer::Smol => Smol::run(workers, serve_on::<Smol>(addr))?,
         Peer::Nio => Nio::start(workers)?.block_on(|| on_nio::serve(addr)),
+        Peer::Raw => raw::serve(workers, addr),
+        Peer::Threads => on_threads::serve(addr),
+        peer => on_network!(peer, N => N::run(workers, serve_on::<N>(addr))?),
     }
 }
 
@@ -51,6 +52,35 @@ async fn echo<N: Network>(mut stream: N::Stream) -> io::Result<()> {
             return Ok(());
         }
         N::write_all(&mut stream, &buffer[..received]).await?;
+    }
+}
+
+/// A thread for each connection, which blocks in reads and writes.
+mod on_threads {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    pub(super) fn serve(addr: SocketAddr) -> io::Result<()> {
+        let listener = TcpListener::bind(addr)?;
+        announce(listener.local_addr()?);
+        loop {
+            let (stream, _peer) = listener.accept()?;
+            stream.set_nodelay(true)?;
+            thread::spawn(move || echo(stream));
+        }
+    }
+
+    fn echo(mut stream: TcpStream) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER_SIZE];
+        loop {
+            let received = stream.read(&mut buffer)?;
+            if received == 0 {
+                return Ok(());
+            }
+            stream.write_all(&buffer[..received])?;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! `README.md` in this directory says how to run the comparisons and how to read them.
 
+pub mod arena;
 pub mod arguments;
 pub mod blocked;
 pub mod burn;
@@ -20,8 +21,10 @@ pub mod network;
 pub mod peer;
 pub mod process;
 pub mod random;
+pub mod raw;
 pub mod request_reply;
 pub mod statistics;
 pub mod turns;
 pub mod usage;
 pub mod workload;
+pub mod workloads;

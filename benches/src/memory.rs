@@ -6,7 +6,8 @@ use std::io;
 use std::mem::size_of;
 use std::str::FromStr;
 
-use crate::peer::{Executor, MiniRt, Nio, Peer, Smol, Tokio};
+use crate::on_executor;
+use crate::peer::{Executor, Peer};
 use crate::usage::resident_bytes;
 
 /// After so many spawned tasks comes a pause of as many yields, in which all of them are polled even
@@ -58,22 +59,15 @@ impl FromStr for Handles {
 /// # Errors
 /// The runtime's when it cannot start; the system's when it does not tell the memory.
 pub fn idle_tasks(peer: Peer, handles: Handles, tasks: usize) -> io::Result<u64> {
-    match peer {
-        Peer::MiniRt => MiniRt::run(1, grow::<MiniRt, _>(handles, tasks, pending::<()>)),
-        Peer::Tokio => Tokio::run(1, grow::<Tokio, _>(handles, tasks, pending::<()>)),
-        Peer::Smol => Smol::run(1, grow::<Smol, _>(handles, tasks, pending::<()>)),
-        Peer::Nio => Nio::run(1, grow::<Nio, _>(handles, tasks, pending::<()>)),
-    }?
+    on_executor!(peer, E => E::run(1, grow::<E, _>(handles, tasks, pending::<()>))?)
 }
 
 /// The bytes of a handle of `peer`.
-pub fn handle_size(peer: Peer) -> usize {
-    match peer {
-        Peer::MiniRt => size_of::<<MiniRt as Executor>::Handle<()>>(),
-        Peer::Tokio => size_of::<<Tokio as Executor>::Handle<()>>(),
-        Peer::Smol => size_of::<<Smol as Executor>::Handle<()>>(),
-        Peer::Nio => size_of::<<Nio as Executor>::Handle<()>>(),
-    }
+///
+/// # Errors
+/// For a peer that has no tasks.
+pub fn handle_size(peer: Peer) -> io::Result<usize> {
+    on_executor!(peer, E => Ok(size_of::<<E as Executor>::Handle<()>>()))
 }
 
 async fn grow<E, F>(
@@ -139,9 +133,13 @@ mod tests {
         const TASKS: usize = 3 * BATCH + 7;
         for handles in Handles::ALL {
             assert_eq!(handles.name().parse(), Ok(handles));
-            assert_eq!(polls::<MiniRt>(handles, TASKS), TASKS);
-            assert_eq!(polls::<Tokio>(handles, TASKS), TASKS);
-            assert_eq!(polls::<Nio>(handles, TASKS), TASKS);
+            for peer in Peer::EXECUTORS
+                .into_iter()
+                .filter(|&peer| peer != Peer::Smol)
+            {
+                let polled = on_executor!(peer, E => Ok(polls::<E>(handles, TASKS)));
+                assert_eq!(polled.unwrap(), TASKS, "{peer}");
+            }
         }
     }
 }

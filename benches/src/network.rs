@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::peer::{Executor, MiniRt, Peer, Smol, Tokio};
+use crate::peer::{Executor, MiniRt, MiniRtCurrent, Smol, Tokio, TokioCurrent};
 
 /// A free port of 127.0.0.1.
 pub const LOCALHOST: SocketAddr =
@@ -61,12 +61,6 @@ pub trait Network: Executor {
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// The error for a `peer` that has no [`Network`].
-pub fn not_a_network(peer: Peer) -> io::Error {
-    let reason = format!("the connections of {peer} stay with the task that made them");
-    io::Error::new(io::ErrorKind::Unsupported, reason)
-}
-
 /// Fills `message`; false if the stream has ended before its first byte.
 ///
 /// # Errors
@@ -83,6 +77,7 @@ pub async fn receive<N: Network>(stream: &mut N::Stream, message: &mut [u8]) -> 
     Ok(true)
 }
 
+/// What all networks have in common, given the types of their sockets.
 macro_rules! tcp {
     ($listener:ty, $stream:ty) => {
         type Listener = $listener;
@@ -129,17 +124,24 @@ mod on_mini_rt {
     use mini_rt::net::{AsyncTcpListener, AsyncTcpStream};
     use mini_rt::prelude::*;
 
-    impl Network for MiniRt {
-        tcp!(AsyncTcpListener, AsyncTcpStream);
+    macro_rules! network {
+        ($name:ident) => {
+            impl Network for $name {
+                tcp!(AsyncTcpListener, AsyncTcpStream);
 
-        fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
-            Ok(Self::start(workers)?.block_on(main))
-        }
+                fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
+                    Ok(Self::start(workers)?.block_on(main))
+                }
 
-        fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
-            mini_rt::time::sleep(duration)
-        }
+                fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+                    mini_rt::time::sleep(duration)
+                }
+            }
+        };
     }
+
+    network!(MiniRt);
+    network!(MiniRtCurrent);
 }
 
 mod on_tokio {
@@ -147,17 +149,24 @@ mod on_tokio {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    impl Network for Tokio {
-        tcp!(TcpListener, TcpStream);
+    macro_rules! network {
+        ($name:ident) => {
+            impl Network for $name {
+                tcp!(TcpListener, TcpStream);
 
-        fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
-            Ok(Self::start(workers)?.block_on(main))
-        }
+                fn block_on<F: Future>(workers: usize, main: F) -> io::Result<F::Output> {
+                    Ok(Self::start(workers)?.block_on(main))
+                }
 
-        fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
-            tokio::time::sleep(duration)
-        }
+                fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+                    tokio::time::sleep(duration)
+                }
+            }
+        };
     }
+
+    network!(Tokio);
+    network!(TokioCurrent);
 }
 
 mod on_smol {

@@ -1,7 +1,8 @@
 //! The runtimes under comparison, behind one trait.
 //!
 //! The trait adds no layer, so that what is measured is the runtime: each method is one call of the
-//! runtime's own function of that name, and a handle is the runtime's own.
+//! runtime's own function of that name, and a handle is the runtime's own. [`on_executor!`](crate::on_executor) chooses the
+//! implementation by name.
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -9,32 +10,133 @@ use std::io;
 use std::str::FromStr;
 use std::thread;
 
-/// The name of a runtime that can be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The name of something that can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// This project's runtime, multi-thread flavour.
     MiniRt,
+    /// This project's runtime, current-thread flavour.
+    MiniRtCurrent,
     /// tokio, multi-thread flavour.
     Tokio,
+    /// tokio, current-thread flavour.
+    TokioCurrent,
     /// smol: an executor on as many threads, and its one reactor.
     Smol,
     /// nio, multi-thread flavour.
     Nio,
+    /// No runtime: a loop over epoll written by hand, on each thread.
+    Raw,
+    /// No runtime: a thread of the system for each task or connection.
+    Threads,
 }
 
 impl Peer {
     /// Every peer, in the order in which tables show them.
-    pub const ALL: [Peer; 4] = [Peer::MiniRt, Peer::Tokio, Peer::Smol, Peer::Nio];
+    pub const ALL: [Peer; 8] = [
+        Peer::MiniRt,
+        Peer::MiniRtCurrent,
+        Peer::Tokio,
+        Peer::TokioCurrent,
+        Peer::Smol,
+        Peer::Nio,
+        Peer::Raw,
+        Peer::Threads,
+    ];
+
+    /// Those that run tasks: they have an [`Executor`].
+    pub const EXECUTORS: [Peer; 6] = [
+        Peer::MiniRt,
+        Peer::MiniRtCurrent,
+        Peer::Tokio,
+        Peer::TokioCurrent,
+        Peer::Smol,
+        Peer::Nio,
+    ];
+
+    /// Those whose connections and timers any task can use: they have a
+    /// [`Network`](crate::network::Network).
+    pub const NETWORKS: [Peer; 5] = [
+        Peer::MiniRt,
+        Peer::MiniRtCurrent,
+        Peer::Tokio,
+        Peer::TokioCurrent,
+        Peer::Smol,
+    ];
 
     /// The name used on command lines and in tables.
     pub fn name(self) -> &'static str {
         match self {
             Peer::MiniRt => "mini_rt",
+            Peer::MiniRtCurrent => "mini_rt-current",
             Peer::Tokio => "tokio",
+            Peer::TokioCurrent => "tokio-current",
             Peer::Smol => "smol",
             Peer::Nio => "nio",
+            Peer::Raw => "raw",
+            Peer::Threads => "threads",
         }
     }
+
+    /// Whether it has one thread only, whatever number of workers is asked for.
+    pub fn is_single_threaded(self) -> bool {
+        matches!(self, Peer::MiniRtCurrent | Peer::TokioCurrent)
+    }
+}
+
+/// The error for a `peer` that cannot do what it is asked for.
+pub fn unable(peer: Peer) -> io::Error {
+    let reason = format!("{peer} cannot do that");
+    io::Error::new(io::ErrorKind::Unsupported, reason)
+}
+
+/// Evaluates an expression of type `io::Result` with a type name that stands for the
+/// [`Executor`](crate::peer::Executor) of a peer; an error for a peer that has none.
+#[macro_export]
+macro_rules! on_executor {
+    ($peer:expr, $executor:ident => $result:expr) => {
+        match $peer {
+            $crate::peer::Peer::Nio => {
+                #[allow(unused_imports)]
+                use $crate::peer::Executor as _;
+                type $executor = $crate::peer::Nio;
+                $result
+            }
+            peer => $crate::on_network!(peer, $executor => $result),
+        }
+    };
+}
+
+/// As [`on_executor`], for the [`Network`](crate::network::Network) of a peer.
+#[macro_export]
+macro_rules! on_network {
+    ($peer:expr, $network:ident => $result:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::peer::Executor as _;
+        match $peer {
+            $crate::peer::Peer::MiniRt => {
+                type $network = $crate::peer::MiniRt;
+                $result
+            }
+            $crate::peer::Peer::MiniRtCurrent => {
+                type $network = $crate::peer::MiniRtCurrent;
+                $result
+            }
+            $crate::peer::Peer::Tokio => {
+                type $network = $crate::peer::Tokio;
+                $result
+            }
+            $crate::peer::Peer::TokioCurrent => {
+                type $network = $crate::peer::TokioCurrent;
+                $result
+            }
+            $crate::peer::Peer::Smol => {
+                type $network = $crate::peer::Smol;
+                $result
+            }
+            peer => Err($crate::peer::unable(peer)),
+        }
+    }};
 }
 
 impl fmt::Display for Peer {
@@ -95,6 +197,40 @@ pub trait Executor: 'static {
 
 const TASK_FAILED: &str = "a task of the workload failed";
 
+macro_rules! executor {
+    ($name:ident, $runtime:ident) => {
+        impl Executor for $name {
+            type Handle<T: Send + 'static> = $runtime::task::JoinHandle<T>;
+            type Joined<T: Send + 'static> = Result<T, $runtime::task::JoinError>;
+
+            fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                let runtime = Self::start(workers)?;
+                Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
+            }
+
+            fn spawn<F>(future: F) -> Self::Handle<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                $runtime::spawn(future)
+            }
+
+            fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
+                joined.expect(TASK_FAILED)
+            }
+
+            fn yield_now() -> impl Future<Output = ()> + Send {
+                $runtime::task::yield_now()
+            }
+        }
+    };
+}
+
 /// [`Peer::MiniRt`].
 #[derive(Debug)]
 pub struct MiniRt;
@@ -108,35 +244,20 @@ impl MiniRt {
     }
 }
 
-impl Executor for MiniRt {
-    type Handle<T: Send + 'static> = mini_rt::task::JoinHandle<T>;
-    type Joined<T: Send + 'static> = Result<T, mini_rt::task::JoinError>;
+executor!(MiniRt, mini_rt);
 
-    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let runtime = Self::start(workers)?;
-        Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
-    }
+/// [`Peer::MiniRtCurrent`].
+#[derive(Debug)]
+pub struct MiniRtCurrent;
 
-    fn spawn<F>(future: F) -> Self::Handle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        mini_rt::spawn(future)
-    }
-
-    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
-        joined.expect(TASK_FAILED)
-    }
-
-    fn yield_now() -> impl Future<Output = ()> + Send {
-        mini_rt::task::yield_now()
+impl MiniRtCurrent {
+    /// A runtime that runs on the thread which waits for it.
+    pub(crate) fn start(_workers: usize) -> io::Result<mini_rt::runtime::Runtime> {
+        mini_rt::runtime::Builder::new_current_thread().build()
     }
 }
+
+executor!(MiniRtCurrent, mini_rt);
 
 /// [`Peer::Tokio`].
 #[derive(Debug)]
@@ -152,35 +273,22 @@ impl Tokio {
     }
 }
 
-impl Executor for Tokio {
-    type Handle<T: Send + 'static> = tokio::task::JoinHandle<T>;
-    type Joined<T: Send + 'static> = Result<T, tokio::task::JoinError>;
+executor!(Tokio, tokio);
 
-    fn run<F>(workers: usize, main: F) -> io::Result<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let runtime = Self::start(workers)?;
-        Ok(runtime.block_on(runtime.spawn(main)).expect(TASK_FAILED))
-    }
+/// [`Peer::TokioCurrent`].
+#[derive(Debug)]
+pub struct TokioCurrent;
 
-    fn spawn<F>(future: F) -> Self::Handle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        tokio::spawn(future)
-    }
-
-    fn output<T: Send + 'static>(joined: Self::Joined<T>) -> T {
-        joined.expect(TASK_FAILED)
-    }
-
-    fn yield_now() -> impl Future<Output = ()> + Send {
-        tokio::task::yield_now()
+impl TokioCurrent {
+    /// A runtime that runs on the thread which waits for it.
+    pub(crate) fn start(_workers: usize) -> io::Result<tokio::runtime::Runtime> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
     }
 }
+
+executor!(TokioCurrent, tokio);
 
 /// [`Peer::Smol`].
 ///

@@ -10,8 +10,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use crate::messages::MESSAGE_SIZE;
-use crate::network::{LOCALHOST, Network, not_a_network, receive};
-use crate::peer::{MiniRt, Peer, Smol, Tokio};
+use crate::network::{LOCALHOST, Network, receive};
+use crate::on_network;
+use crate::peer::Peer;
 
 /// Where the client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +41,7 @@ impl Client {
     /// # Errors
     /// When the runtime cannot start, is not a [`Network`], or a reply differs from its request.
     pub fn run(self, peer: Peer, round_trips: u64) -> io::Result<Duration> {
-        match peer {
-            Peer::MiniRt => self.run_on::<MiniRt>(round_trips),
-            Peer::Tokio => self.run_on::<Tokio>(round_trips),
-            Peer::Smol => self.run_on::<Smol>(round_trips),
-            Peer::Nio => Err(not_a_network(peer)),
-        }
+        on_network!(peer, N => self.run_on::<N>(round_trips))
     }
 
     fn run_on<N: Network>(self, round_trips: u64) -> io::Result<Duration> {

@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use crate::network::{Network, not_a_network};
-use crate::peer::{Executor, MiniRt, Nio, Peer, Smol, Tokio};
+use crate::network::Network;
+use crate::peer::{Executor, Peer};
+use crate::{on_executor, on_network};
 
 /// The tasks of a batch that is spawned and then joined, and the tasks that yield to each other.
 pub const TASKS: u64 = 100;
@@ -64,19 +65,9 @@ impl Workload {
     /// The runtime's own when it cannot start.
     pub fn run(self, peer: Peer, operations: u64) -> io::Result<()> {
         if self == Workload::SleepDrop {
-            return match peer {
-                Peer::MiniRt => MiniRt::run(1, sleep_drop::<MiniRt>(operations)),
-                Peer::Tokio => Tokio::run(1, sleep_drop::<Tokio>(operations)),
-                Peer::Smol => Smol::run(1, sleep_drop::<Smol>(operations)),
-                Peer::Nio => Err(not_a_network(peer)),
-            };
+            return on_network!(peer, N => N::run(1, sleep_drop::<N>(operations)));
         }
-        match peer {
-            Peer::MiniRt => self.run_on::<MiniRt>(operations),
-            Peer::Tokio => self.run_on::<Tokio>(operations),
-            Peer::Smol => self.run_on::<Smol>(operations),
-            Peer::Nio => self.run_on::<Nio>(operations),
-        }
+        on_executor!(peer, E => self.run_on::<E>(operations))
     }
 
     fn run_on<E: Executor>(self, operations: u64) -> io::Result<()> {
@@ -213,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_peer_does_every_workload() {
-        for peer in Peer::ALL {
+        for peer in Peer::EXECUTORS {
             for workload in Workload::ALL {
                 let ran = workload.run(peer, 3 * TASKS);
                 // Its timers stay with the worker that made them.

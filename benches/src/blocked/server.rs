@@ -10,8 +10,9 @@ use smol::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{LATER, Request, SOON, Variant};
 use crate::messages::{MESSAGE_SIZE, Message};
-use crate::network::{LOCALHOST, Network, not_a_network, receive};
-use crate::peer::{MiniRt, Peer, Smol, Tokio};
+use crate::network::{LOCALHOST, Network, receive};
+use crate::on_network;
+use crate::peer::Peer;
 use crate::process::announce;
 
 /// Serves a free port of 127.0.0.1 on `workers` worker threads of `peer`, and prints its address once
@@ -21,17 +22,12 @@ use crate::process::announce;
 /// Returns only on an error: of the runtime's start, of `bind`, or of `accept`; at once for a peer
 /// that is not a [`Network`].
 pub fn serve(peer: Peer, workers: usize, variant: Variant, block: Duration) -> io::Result<()> {
-    match peer {
-        Peer::MiniRt => run::<MiniRt>(workers, variant, block),
-        Peer::Tokio => run::<Tokio>(workers, variant, block),
-        Peer::Smol => run::<Smol>(workers, variant, block),
-        Peer::Nio => Err(not_a_network(peer)),
-    }
+    on_network!(peer, N => run::<N>(workers, variant, block))
 }
 
 /// Whether [`serve`] can serve this peer.
 pub fn is_supported(peer: Peer) -> bool {
-    peer != Peer::Nio
+    Peer::NETWORKS.contains(&peer)
 }
 
 fn run<N: Network>(workers: usize, variant: Variant, block: Duration) -> io::Result<()> {
