@@ -23,7 +23,7 @@ use std::path::Path;
 use self::machine::Machine;
 use self::report::{Report, Results, Turns};
 use self::settings::{Settings, Task, USAGE};
-use self::workload::{Figures, Workload};
+use self::workload::Workload;
 use crate::peer::Peer;
 use crate::turns::turns;
 use crate::workloads;
