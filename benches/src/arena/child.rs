@@ -62,7 +62,7 @@ impl Outcome {
 
     fn parse(lines: &[String]) -> Option<Figures> {
         let fields = lines.iter().map(|line| {
-            let (name, value) = line.split_once(' ')?;
+            let (name, value) = line.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         });
         let mut fields: BTreeMap<String, f64> = fields.collect::<Option<_>>()?;
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn what_a_child_prints_is_read_back() {
-        let lines = ["cpu_nanos 12.5", "p99 3", "value 100.25"].map(str::to_owned);
+        let lines = ["cpu_nanos 12.5", "p99 us 3", "value 100.25"].map(str::to_owned);
         let figures = Outcome::parse(&lines).unwrap();
         assert_eq!((figures.value, figures.cpu_nanos), (100.25, Some(12.5)));
-        assert_eq!(figures.more, BTreeMap::from([("p99".to_owned(), 3.0)]));
-        for wrong in ["p99 3", "value", "value much", "value 1 2"] {
+        assert_eq!(figures.more, BTreeMap::from([("p99 us".to_owned(), 3.0)]));
+        for wrong in ["p99 us 3", "value", "value much"] {
             assert_eq!(Outcome::parse(&[wrong.to_owned()]), None, "{wrong}");
         }
     }
