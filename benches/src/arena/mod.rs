@@ -6,8 +6,10 @@
 //! | `workload.rs` | what is measured, and what came of it |
 //! | `child.rs` | the processes in which peers are measured |
 //! | `report.rs` | what a run has found, as tables and as a file |
+//! | `chart.rs` | the same, drawn |
 //! | `machine.rs` | where figures come from |
 
+pub mod chart;
 pub mod child;
 pub mod machine;
 pub mod report;
@@ -17,13 +19,12 @@ pub mod workload;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use self::machine::Machine;
 use self::report::{Report, Results, Turns};
 use self::settings::{Settings, Task, USAGE};
-use self::workload::Workload;
+use self::workload::{Group, Workload};
 use crate::peer::Peer;
 use crate::turns::turns;
 use crate::workloads;
@@ -102,12 +103,17 @@ fn take_turns(
 }
 
 /// Leaves the report in files.
-fn write(report: &Report) -> io::Result<()> {
-    let results = Path::new(RESULTS);
-    fs::create_dir_all(results)?;
-    let json = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    fs::write(results.join("latest.json"), json + "\n")?;
-    fs::write(results.join("latest.md"), report.markdown())?;
+fn write(report: &Report) -> Result<(), Box<dyn Error>> {
+    let directory = Path::new(RESULTS);
+    fs::create_dir_all(directory)?;
+    let json = serde_json::to_string_pretty(report)?;
+    fs::write(directory.join("latest.json"), json + "\n")?;
+    fs::write(directory.join("latest.md"), report.markdown())?;
+    for group in Group::ALL {
+        let mut results: Vec<&Results> = report.workloads.iter().collect();
+        results.retain(|results| results.group == group);
+        chart::draw(group, &results, directory)?;
+    }
     eprintln!("written to {RESULTS}");
     Ok(())
 }

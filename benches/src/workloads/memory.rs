@@ -22,11 +22,14 @@ const IDLE_TASKS: Job = Job {
 pub(super) const JOBS: &[Job] = &[IDLE_TASKS];
 
 pub(super) fn workloads() -> Vec<Workload> {
+    // nio ends a task that nobody can wake.
+    let mut peers = Peer::EXECUTORS.to_vec();
+    peers.retain(|&peer| peer != Peer::Nio);
     let workload = |index: usize| Workload {
         group: Group::Memory,
         name: format!("idle-task-handle-{}", Handles::ALL[index]),
         unit: Unit::Bytes,
-        peers: Peer::EXECUTORS.to_vec(),
+        peers: peers.clone(),
         is_quick: true,
         turn: Box::new(move |peer, effort: Effort| {
             measure(&IDLE_TASKS, peer, &[index as u64, effort.operations(TASKS)])
