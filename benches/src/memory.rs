@@ -84,7 +84,7 @@ where
         Handles::Dropped => Vec::new(),
         Handles::Kept => Vec::with_capacity(tasks),
     };
-    let before = resident_bytes()?;
+    let before = resident_bytes(std::process::id())?;
     for spawned in 1..=tasks {
         let handle = E::spawn(idle());
         match handles {
@@ -97,7 +97,7 @@ where
             }
         }
     }
-    let after = resident_bytes()?;
+    let after = resident_bytes(std::process::id())?;
     drop(kept);
     Ok(after.saturating_sub(before))
 }

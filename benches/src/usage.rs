@@ -58,15 +58,24 @@ fn has_ended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS)
 }
 
-/// The bytes of memory that this process has resident now.
+/// The bytes of memory that the process `pid` has resident now.
 ///
 /// # Errors
-/// When the system has no `/proc/self/status`, or it is of an unknown form.
-pub fn resident_bytes() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+/// When there is no such process, or the system has no `/proc/PID/status`, or of an unknown form.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     resident_kib(&status)
         .map(|kib| kib * 1024)
-        .ok_or_else(|| io::Error::other("an unknown form of /proc/self/status"))
+        .ok_or_else(|| io::Error::other("an unknown form of /proc/PID/status"))
+}
+
+/// Lets this process, and those that it starts, open as many files as the system allows them.
+///
+/// # Errors
+/// The system's.
+pub fn raise_file_limit() -> io::Result<()> {
+    let (_soft, hard) = rlimit::Resource::NOFILE.get()?;
+    rlimit::Resource::NOFILE.set(hard, hard)
 }
 
 fn resident_kib(status: &str) -> Option<u64> {
@@ -103,9 +112,10 @@ mod tests {
     #[test]
     fn memory_that_is_written_to_is_resident() {
         const ADDED: usize = 64 << 20;
-        let before = resident_bytes().unwrap();
+        let pid = std::process::id();
+        let before = resident_bytes(pid).unwrap();
         let block = std::hint::black_box(vec![1_u8; ADDED]);
-        let added = resident_bytes().unwrap().saturating_sub(before);
+        let added = resident_bytes(pid).unwrap().saturating_sub(before);
         assert!(added >= ADDED as u64 / 2, "{added} bytes");
         drop(block);
     }

@@ -27,6 +27,7 @@ use self::settings::{Settings, Task, USAGE};
 use self::workload::{Group, Workload};
 use crate::peer::Peer;
 use crate::turns::turns;
+use crate::usage::raise_file_limit;
 use crate::workloads;
 
 /// Where reports go.
@@ -52,6 +53,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     if chosen.is_empty() {
         return Err("no workload is called so; --list prints their names".into());
     }
+    raise_file_limit()?;
     match settings.task {
         Task::List => {
             for Workload { group, name, .. } in &chosen {

@@ -1,36 +1,59 @@
-//! One connection of the load client and its message in flight.
+//! One connection of the load client and its requests in flight.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-/// A connection in a closed loop: [`start`](Self::start) begins a message,
-/// [`advance`](Self::advance) moves it until its reply is complete, and only then may the next begin.
+use super::traffic::Traffic;
+
+/// A connection in a closed loop: [`begin`](Self::begin) adds a request, [`advance`](Self::advance)
+/// moves those in flight, [`take_completed`](Self::take_completed) tells when the oldest is done.
+/// No more are in flight than the traffic has it.
 pub(super) struct Connection {
     stream: TcpStream,
-    message: Vec<u8>,
-    sent: usize,
-    returned: usize,
-    started_at: Option<Instant>,
-    completed: u64,
+    traffic: Traffic,
+    /// A slot for each request in flight, taken in turns.
+    requests: Box<[u8]>,
+    request_size: usize,
+    reply_size: usize,
+    /// When each request in flight was begun, oldest first.
+    begun_at: VecDeque<Instant>,
+    begun: u64,
+    sent_bytes: u64,
+    returned_bytes: u64,
     is_broken: bool,
 }
 
 impl Connection {
-    /// Connects to `addr`. The message is a pattern that differs from connection to connection.
-    pub(super) fn open(addr: SocketAddr, id: usize, size: usize) -> io::Result<Self> {
+    /// Connects to `addr`. The messages of an echo are a pattern that differs from connection to
+    /// connection.
+    pub(super) fn open(addr: SocketAddr, id: usize, traffic: &Traffic) -> io::Result<Self> {
         let stream = std::net::TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
+        let (requests, request_size, reply_size) = match traffic {
+            &Traffic::Echo { size, in_flight } => {
+                let message = (0..size).map(|at| (at * 31 + id * 7) as u8);
+                (message.collect::<Vec<_>>().repeat(in_flight), size, size)
+            }
+            Traffic::Exchange(exchange) => {
+                let request = exchange.request.clone();
+                (request, exchange.request.len(), exchange.reply.len())
+            }
+        };
         Ok(Self {
             stream: TcpStream::from_std(stream),
-            message: (0..size).map(|at| (at * 31 + id * 7) as u8).collect(),
-            sent: 0,
-            returned: 0,
-            started_at: None,
-            completed: 0,
+            traffic: traffic.clone(),
+            requests: requests.into(),
+            request_size,
+            reply_size,
+            begun_at: VecDeque::new(),
+            begun: 0,
+            sent_bytes: 0,
+            returned_bytes: 0,
             is_broken: false,
         })
     }
@@ -39,47 +62,58 @@ impl Connection {
         &mut self.stream
     }
 
-    pub(super) fn completed(&self) -> u64 {
-        self.completed
+    /// How many requests can be in flight.
+    pub(super) fn slots(&self) -> usize {
+        self.requests.len() / self.request_size
     }
 
-    pub(super) fn is_in_flight(&self) -> bool {
-        self.started_at.is_some()
+    pub(super) fn in_flight(&self) -> usize {
+        self.begun_at.len()
     }
 
-    /// Begins the next message, which is stamped with its number as far as it has room for it.
-    pub(super) fn start(&mut self, now: Instant) -> io::Result<()> {
-        let stamp = self.completed.to_le_bytes();
-        let room = stamp.len().min(self.message.len());
-        self.message[..room].copy_from_slice(&stamp[..room]);
-        self.sent = 0;
-        self.returned = 0;
-        self.started_at = Some(now);
-        self.write()
-    }
-
-    /// Writes and reads as much as the socket allows. Once the reply is complete, gives the time at
-    /// which its message was started. A server that `has_closed` its side is an error, after what it
-    /// has sent is read.
-    pub(super) fn advance(
-        &mut self,
-        scratch: &mut [u8],
-        has_closed: bool,
-    ) -> io::Result<Option<Instant>> {
-        self.write()?;
-        self.read(scratch, has_closed)?;
-        if self.returned < self.message.len() {
-            return Ok(None);
+    /// Adds a request, to be written by [`write`](Self::write). A message of an echo is stamped with its
+    /// number as far as it has room for it.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if let Traffic::Echo { size, in_flight } = self.traffic {
+            let stamp = self.begun.to_le_bytes();
+            let room = stamp.len().min(size);
+            let slot = (self.begun % in_flight as u64) as usize * size;
+            self.requests[slot..slot + room].copy_from_slice(&stamp[..room]);
         }
-        self.completed += 1;
-        Ok(self.started_at.take())
+        self.begun += 1;
+        self.begun_at.push_back(now);
     }
 
-    /// Gives up the connection; returns how many bytes of the message in flight have not come back.
-    pub(super) fn abandon(&mut self) -> usize {
+    /// Writes and reads as much as the socket allows. A server that `has_closed` its side is an error,
+    /// after what it has sent is read.
+    pub(super) fn advance(&mut self, scratch: &mut [u8], has_closed: bool) -> io::Result<()> {
+        self.write()?;
+        self.read(scratch, has_closed)
+    }
+
+    /// If the reply to the oldest request in flight is complete, this ends it, and returns when it was
+    /// begun.
+    pub(super) fn take_completed(&mut self) -> Option<Instant> {
+        let taken = self.begun - self.begun_at.len() as u64;
+        let completed = self.returned_bytes / self.reply_size as u64;
+        if taken < completed {
+            self.begun_at.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Gives up the connection; returns how many bytes have not come back of what was sent.
+    pub(super) fn abandon(&mut self) -> u64 {
         self.is_broken = true;
-        self.started_at = None;
-        self.sent - self.returned
+        self.begun_at.clear();
+        let owed = match &self.traffic {
+            Traffic::Echo { .. } => self.sent_bytes,
+            Traffic::Exchange(_) => {
+                self.sent_bytes / self.request_size as u64 * self.reply_size as u64
+            }
+        };
+        owed.saturating_sub(self.returned_bytes)
     }
 
     /// Ends the sending side and waits at most `patience` until the server has closed its own. It must
@@ -101,16 +135,33 @@ impl Connection {
         }
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        while self.sent < self.message.len() {
-            match self.stream.write(&self.message[self.sent..]) {
-                Ok(sent) => self.sent += sent,
+    /// Writes as much as the socket allows of the requests in flight.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        let end = self.begun * self.request_size as u64;
+        while self.sent_bytes < end {
+            let unsent = (end - self.sent_bytes) as usize;
+            let (wrapped, rest) = self.requests.split_at(self.place_of(self.sent_bytes));
+            let first = &rest[..unsent.min(rest.len())];
+            let second = &wrapped[..unsent - first.len()];
+            let result = if second.is_empty() {
+                self.stream.write(first)
+            } else {
+                let both = [IoSlice::new(first), IoSlice::new(second)];
+                self.stream.write_vectored(&both)
+            };
+            match result {
+                Ok(sent) => self.sent_bytes += sent as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Where in the slots the byte stands that is sent after so many.
+    fn place_of(&self, bytes: u64) -> usize {
+        (bytes % self.requests.len() as u64) as usize
     }
 
     /// Reads until a read falls short of `scratch`: then the socket is empty, and what comes later
@@ -133,13 +184,37 @@ impl Connection {
         }
     }
 
-    fn check(&mut self, reply: &[u8]) -> io::Result<()> {
-        let unanswered = &self.message[self.returned..self.sent];
-        if !unanswered.starts_with(reply) {
-            let reason = "the reply is not the message";
-            return Err(io::Error::new(ErrorKind::InvalidData, reason));
+    fn check(&mut self, mut received: &[u8]) -> io::Result<()> {
+        while !received.is_empty() {
+            let checked = self.agreeing(received);
+            if checked == 0 {
+                let reason = "the reply is not the message";
+                return Err(io::Error::new(ErrorKind::InvalidData, reason));
+            }
+            self.returned_bytes += checked as u64;
+            received = &received[checked..];
         }
-        self.returned += reply.len();
         Ok(())
+    }
+
+    /// How many of the bytes that were `received` are the next of what must come back; zero if they
+    /// are others, or more than was asked for.
+    fn agreeing(&self, received: &[u8]) -> usize {
+        let (expected, agrees) = match &self.traffic {
+            Traffic::Echo { .. } => {
+                let unanswered = (self.sent_bytes - self.returned_bytes) as usize;
+                let rest = &self.requests[self.place_of(self.returned_bytes)..];
+                let expected = unanswered.min(rest.len()).min(received.len());
+                (expected, rest[..expected] == received[..expected])
+            }
+            Traffic::Exchange(exchange) => {
+                let asked = self.sent_bytes / self.request_size as u64 * self.reply_size as u64;
+                let unanswered = (asked - self.returned_bytes) as usize;
+                let at = (self.returned_bytes % self.reply_size as u64) as usize;
+                let expected = unanswered.min(received.len()).min(self.reply_size - at);
+                (expected, exchange.agrees(at, &received[..expected]))
+            }
+        };
+        if agrees { expected } else { 0 }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
 use super::connection::Connection;
+use super::sampling::Window;
 use super::{Amount, Tally};
 
 /// With nothing from the server for so long, what is still missing is given up as lost.
@@ -42,6 +44,17 @@ impl Plan {
         }
     }
 
+    /// One request on each connection, from now on.
+    pub(super) fn once() -> Self {
+        Self::starting_now(Amount::RequestsPerConnection(1))
+    }
+
+    /// The measured time, if it is known beforehand.
+    pub(super) fn window(&self) -> Option<Window> {
+        let start = self.start;
+        self.end.map(|end| Window { start, end })
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         self.end.is_some_and(|end| now >= end)
     }
@@ -49,15 +62,13 @@ impl Plan {
     fn is_measured(&self, now: Instant) -> bool {
         now >= self.start && !self.is_over(now)
     }
-
-    fn asks_for_more(&self, completed: u64, now: Instant) -> bool {
-        completed < self.requests_per_connection && !self.is_over(now)
-    }
 }
 
 pub(super) struct Driver {
     poll: Poll,
     connections: Vec<Connection>,
+    /// How many requests each connection may still begin.
+    allowed: Vec<u64>,
     in_flight: usize,
     scratch: Vec<u8>,
     tally: Tally,
@@ -73,6 +84,7 @@ impl Driver {
         }
         Ok(Self {
             poll,
+            allowed: vec![0; connections.len()],
             connections,
             in_flight: 0,
             scratch: vec![0; SCRATCH_SIZE],
@@ -83,8 +95,23 @@ impl Driver {
     /// Runs the plan, waits for the outstanding replies and sees every connection closed. Connections
     /// stay open until the last reply, so that every request meets the same number of them.
     pub(super) fn run(mut self, plan: Plan) -> io::Result<Tally> {
+        let mut tally = self.play(plan)?;
+        for connection in self.connections {
+            if let Err(error) = connection.finish(PATIENCE) {
+                tally.failures.add(0, error);
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Runs the plan and waits for the outstanding replies.
+    pub(super) fn play(&mut self, plan: Plan) -> io::Result<Tally> {
+        self.allowed.fill(plan.requests_per_connection);
         for index in 0..self.connections.len() {
-            self.begin(index, Instant::now(), &plan);
+            for _ in 0..self.connections[index].slots() {
+                self.begin(index, Instant::now(), &plan);
+            }
+            self.write(index);
         }
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         while self.in_flight > 0 {
@@ -99,52 +126,52 @@ impl Driver {
                 self.advance(event.token().0, event.is_read_closed(), &plan);
             }
         }
-        for connection in self.connections {
-            if let Err(error) = connection.finish(PATIENCE) {
-                self.tally.failures.add(0, error);
-            }
-        }
-        Ok(self.tally)
+        Ok(mem::replace(&mut self.tally, Tally::new()))
     }
 
     fn begin(&mut self, index: usize, now: Instant, plan: &Plan) {
-        let connection = &mut self.connections[index];
-        if plan.asks_for_more(connection.completed(), now) {
+        if self.allowed[index] > 0 && !plan.is_over(now) {
+            self.allowed[index] -= 1;
             self.in_flight += 1;
-            if let Err(error) = connection.start(now) {
-                self.fail(index, error);
-            }
+            self.connections[index].begin(now);
+        }
+    }
+
+    fn write(&mut self, index: usize) {
+        if let Err(error) = self.connections[index].write() {
+            self.fail(index, error);
         }
     }
 
     fn advance(&mut self, index: usize, has_closed: bool, plan: &Plan) {
         let connection = &mut self.connections[index];
-        if !connection.is_in_flight() {
+        if connection.in_flight() == 0 {
             return;
         }
-        match connection.advance(&mut self.scratch, has_closed) {
-            Ok(None) => {}
-            Ok(Some(started_at)) => {
-                self.in_flight -= 1;
-                let now = Instant::now();
-                if plan.is_measured(now) {
-                    self.tally.record(now - started_at);
-                }
-                self.begin(index, now, plan);
-            }
-            Err(error) => self.fail(index, error),
+        if let Err(error) = connection.advance(&mut self.scratch, has_closed) {
+            return self.fail(index, error);
         }
+        let now = Instant::now();
+        while let Some(begun_at) = self.connections[index].take_completed() {
+            self.in_flight -= 1;
+            if plan.is_measured(now) {
+                self.tally.record(now - begun_at);
+            }
+            self.begin(index, now, plan);
+        }
+        self.write(index);
     }
 
     fn fail(&mut self, index: usize, reason: impl fmt::Display) {
-        self.in_flight -= 1;
-        let lost_bytes = self.connections[index].abandon();
+        let connection = &mut self.connections[index];
+        self.in_flight -= connection.in_flight();
+        let lost_bytes = connection.abandon();
         self.tally.failures.add(lost_bytes, reason);
     }
 
     fn give_up(&mut self) {
         for index in 0..self.connections.len() {
-            if self.connections[index].is_in_flight() {
+            if self.connections[index].in_flight() > 0 {
                 self.fail(index, format_args!("no reply within {PATIENCE:?}"));
             }
         }

@@ -1,4 +1,5 @@
-//! The load client: a closed loop with one message in flight on each connection.
+//! The load client: a closed loop with a fixed number of requests in flight on each connection, one
+//! unless the [`Traffic`] has it otherwise.
 //!
 //! It runs on threads of its own over mio, never on a runtime that is compared. Every byte that
 //! comes back is compared with the byte that was sent; what does not come back is counted as lost.
@@ -8,19 +9,23 @@
 
 mod connection;
 mod driver;
+mod repeated;
+mod sampling;
+mod traffic;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::usage::CpuTime;
 use connection::Connection;
 use driver::{Driver, Plan};
+use sampling::{CpuSample, on_threads};
+
+pub use repeated::{Repetitions, repeat};
+pub use traffic::{Exchange, Traffic};
 
 /// What to ask of a server.
 #[derive(Clone, Debug)]
@@ -97,9 +102,9 @@ pub struct Failures {
 }
 
 impl Failures {
-    fn add(&mut self, lost_bytes: usize, reason: impl fmt::Display) {
+    fn add(&mut self, lost_bytes: u64, reason: impl fmt::Display) {
         self.errors += 1;
-        self.lost_bytes += lost_bytes as u64;
+        self.lost_bytes += lost_bytes;
         self.first.get_or_insert_with(|| reason.to_string());
     }
 }
@@ -141,104 +146,104 @@ impl Tally {
 /// When a connection cannot be made, the server's CPU time cannot be read, or `load` asks for no
 /// bytes, no connections, or fewer connections than threads.
 pub fn run(load: &Load) -> io::Result<Report> {
-    if load.size == 0 || load.threads == 0 || load.connections < load.threads {
-        let reason = "a load needs a byte per message and a connection per thread";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    let drivers = connect(load)?;
-    let before = CpuSample::take(load)?;
-    let plan = Plan::starting_now(load.amount);
-    let (tally, window) = drive(load, drivers, plan)?;
-
-    let elapsed = plan.end.unwrap_or_else(Instant::now) - plan.start;
-    let (server_cpu, client_load) = match window {
-        Some([start, end]) => {
-            let busy = end.client.since(&start.client);
-            let possible = elapsed * load.threads as u32;
-            (
-                end.server_since(&start),
-                Some(busy.div_duration_f64(possible)),
-            )
-        }
-        None => (CpuSample::take(load)?.server_since(&before), None),
-    };
-    Ok(Report {
-        requests: tally.latency.len(),
-        elapsed,
-        latency: tally.latency,
-        server_cpu,
-        client_load,
-        failures: tally.failures,
-    })
+    let (size, in_flight) = (load.size, 1);
+    Client::open(load, &Traffic::Echo { size, in_flight })?.run()
 }
 
-/// Runs every driver on a thread of its own. If the run is timed, the CPU time at both ends of the
-/// measured time comes with the result.
-fn drive(
-    load: &Load,
+/// Open connections, for a load that is not an echo of one message at a time, or that is not to begin
+/// at once.
+pub struct Client {
+    load: Load,
     drivers: Vec<Driver>,
-    plan: Plan,
-) -> io::Result<(Tally, Option<[CpuSample; 2]>)> {
-    // Held until the samples are taken, because the CPU time of a thread is gone once it ends.
-    let sampling = Mutex::new(());
-    thread::scope(|scope| {
-        let unfinished_samples = sampling.lock();
-        let start = |driver: Driver| {
-            scope.spawn(|| {
-                let tally = driver.run(plan);
-                drop(sampling.lock());
-                tally
-            })
-        };
-        let threads: Vec<_> = drivers.into_iter().map(start).collect();
-
-        let mut window = None;
-        if let Some(end) = plan.end {
-            sleep_until(plan.start);
-            let at_start = CpuSample::take(load)?;
-            sleep_until(end);
-            window = Some([at_start, CpuSample::take(load)?]);
-        }
-        drop(unfinished_samples);
-
-        let mut total = Tally::new();
-        for thread in threads {
-            total.merge(thread.join().expect("no client thread panics")?);
-        }
-        Ok((total, window))
-    })
 }
 
-/// The CPU time of both sides at one moment.
-struct CpuSample {
-    server: Option<CpuTime>,
-    client: CpuTime,
-}
-
-impl CpuSample {
-    fn take(load: &Load) -> io::Result<Self> {
+impl Client {
+    /// Connects. The size of the messages is that of the `traffic`, not the load's.
+    ///
+    /// # Errors
+    /// When a connection cannot be made, or `load` and `traffic` ask for no bytes, no connections,
+    /// fewer connections than threads, or nothing in flight.
+    pub fn open(load: &Load, traffic: &Traffic) -> io::Result<Self> {
+        traffic.check()?;
+        if load.threads == 0 || load.connections < load.threads {
+            let reason = "a load needs a connection per thread";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let mut shares: Vec<Vec<Connection>> = Vec::new();
+        shares.resize_with(load.threads, Vec::new);
+        for id in 0..load.connections {
+            shares[id % load.threads].push(Connection::open(load.addr, id, traffic)?);
+        }
+        let drivers = shares.into_iter().map(Driver::new);
         Ok(Self {
-            server: load.server_pid.map(CpuTime::of).transpose()?,
-            client: CpuTime::of(std::process::id())?,
+            load: load.clone(),
+            drivers: drivers.collect::<io::Result<_>>()?,
         })
     }
 
-    fn server_since(&self, earlier: &CpuSample) -> Option<Duration> {
-        Some(self.server.as_ref()?.since(earlier.server.as_ref()?))
+    /// Has one request answered on each connection, so that the server knows them all.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn greet(&mut self) -> io::Result<()> {
+        for driver in &mut self.drivers {
+            let tally = driver.play(Plan::once())?;
+            if let Some(reason) = tally.failures.first {
+                return Err(io::Error::other(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the load, waits for the outstanding replies and sees the server close its side.
+    ///
+    /// Failures of connections do not end the run; they are in the report.
+    ///
+    /// # Errors
+    /// When the server's CPU time cannot be read.
+    pub fn run(self) -> io::Result<Report> {
+        let Self { load, drivers } = self;
+        let before = CpuSample::take(load.server_pid)?;
+        let plan = Plan::starting_now(load.amount);
+        let works = drivers.into_iter().map(|driver| move || driver.run(plan));
+        let (tallies, samples) = on_threads(works, plan.window(), load.server_pid)?;
+        let mut tally = Tally::new();
+        for each in tallies {
+            tally.merge(each);
+        }
+
+        let elapsed = plan.end.unwrap_or_else(Instant::now) - plan.start;
+        let (server_cpu, client_load) = match samples {
+            Some([start, end]) => {
+                let possible = elapsed * load.threads as u32;
+                let busy = end.client_since(&start);
+                (
+                    end.server_since(&start),
+                    Some(busy.div_duration_f64(possible)),
+                )
+            }
+            None => (
+                CpuSample::take(load.server_pid)?.server_since(&before),
+                None,
+            ),
+        };
+        Ok(Report {
+            requests: tally.latency.len(),
+            elapsed,
+            latency: tally.latency,
+            server_cpu,
+            client_load,
+            failures: tally.failures,
+        })
     }
 }
 
-fn connect(load: &Load) -> io::Result<Vec<Driver>> {
-    let mut shares: Vec<Vec<Connection>> = Vec::new();
-    shares.resize_with(load.threads, Vec::new);
-    for id in 0..load.connections {
-        shares[id % load.threads].push(Connection::open(load.addr, id, load.size)?);
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("load", &self.load)
+            .finish_non_exhaustive()
     }
-    shares.into_iter().map(Driver::new).collect()
-}
-
-fn sleep_until(deadline: Instant) {
-    thread::sleep(deadline.saturating_duration_since(Instant::now()));
 }
 
 #[cfg(test)]
@@ -246,12 +251,23 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::thread;
 
     const CONNECTIONS: usize = 3;
     const REQUESTS: u64 = 20;
 
     /// The report of a load of 100-byte messages on a server that treats each connection so.
     fn report_against(serve: fn(TcpStream) -> io::Result<()>) -> Report {
+        report_of(&echo_of(1), serve)
+    }
+
+    fn echo_of(in_flight: usize) -> Traffic {
+        let size = 100;
+        Traffic::Echo { size, in_flight }
+    }
+
+    fn report_of(traffic: &Traffic, serve: fn(TcpStream) -> io::Result<()>) -> Report {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let load = Load {
             addr: listener.local_addr().unwrap(),
@@ -267,7 +283,7 @@ mod tests {
                     scope.spawn(move || serve(stream.unwrap()));
                 }
             });
-            run(&load).unwrap()
+            Client::open(&load, traffic).unwrap().run().unwrap()
         })
     }
 
@@ -340,5 +356,90 @@ mod tests {
         assert_eq!(report.requests, 0);
         assert_eq!(report.failures.errors, CONNECTIONS as u64);
         assert_eq!(report.failures.lost_bytes, CONNECTIONS as u64 * 40);
+    }
+
+    #[test]
+    fn messages_in_flight_come_back_in_order_and_count_once() {
+        let report = report_of(&echo_of(3), |mut stream| {
+            // A size that no number of messages is a multiple of.
+            let mut buffer = [0; 130];
+            loop {
+                let read = stream.read(&mut buffer)?;
+                if read == 0 {
+                    return Ok(());
+                }
+                stream.write_all(&buffer[..read])?;
+            }
+        });
+        assert_eq!(report.failures.first, None);
+        assert_eq!(report.requests, CONNECTIONS as u64 * REQUESTS);
+    }
+
+    #[test]
+    fn messages_in_flight_that_change_places_are_an_error() {
+        let report = report_of(&echo_of(2), |mut stream| {
+            let mut messages = [0; 200];
+            stream.read_exact(&mut messages)?;
+            messages.rotate_left(100);
+            stream.write_all(&messages)
+        });
+        assert_eq!(report.requests, 0);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+        assert_eq!(report.failures.lost_bytes, CONNECTIONS as u64 * 200);
+    }
+
+    #[test]
+    fn replies_of_an_exchange_may_change_only_where_it_says_so() {
+        let exchange = Traffic::Exchange(Arc::new(Exchange {
+            request: b"ask".to_vec(),
+            reply: b"answer 0.".to_vec(),
+            changing: 7..8,
+        }));
+        let report = report_of(&exchange, |mut stream| {
+            for number in 0..REQUESTS {
+                stream.read_exact(&mut [0; 3])?;
+                write!(stream, "answer {}.", number % 10)?;
+            }
+            stream.read(&mut [0]).map(drop)
+        });
+        assert_eq!(report.failures.first, None);
+        assert_eq!(report.requests, CONNECTIONS as u64 * REQUESTS);
+        let report = report_of(&exchange, |mut stream| {
+            stream.read_exact(&mut [0; 3])?;
+            stream.write_all(b"answer 0!")
+        });
+        assert_eq!(report.requests, 0);
+        assert_eq!(report.failures.errors, CONNECTIONS as u64);
+    }
+
+    #[test]
+    fn greetings_do_not_count() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = thread::spawn(move || -> io::Result<usize> {
+            let (mut stream, _peer) = listener.accept()?;
+            let mut messages = 0;
+            let mut message = [0; 100];
+            while stream.read(&mut message[..1])? > 0 {
+                stream.read_exact(&mut message[1..])?;
+                stream.write_all(&message)?;
+                messages += 1;
+            }
+            Ok(messages)
+        });
+        let load = Load {
+            addr,
+            connections: 1,
+            size: 100,
+            threads: 1,
+            amount: Amount::RequestsPerConnection(REQUESTS),
+            server_pid: None,
+        };
+        let mut client = Client::open(&load, &echo_of(1)).unwrap();
+        client.greet().unwrap();
+        let report = client.run().unwrap();
+        assert_eq!(report.failures.first, None);
+        assert_eq!(report.requests, REQUESTS);
+        assert_eq!(server.join().unwrap().unwrap() as u64, 1 + REQUESTS);
     }
 }

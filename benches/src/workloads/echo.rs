@@ -17,7 +17,7 @@ const SIZES: [usize; 3] = [64, 1024, 16 * 1024];
 /// Connections.
 const CONNECTIONS: [usize; 6] = [1, 16, 64, 256, 512, 4096];
 
-const SERVE: Job = Job {
+pub(super) const SERVE: Job = Job {
     name: "echo",
     run: |peer, given| {
         let [workers] = numbers(given)?;
@@ -41,11 +41,8 @@ pub(super) fn workloads() -> Vec<Workload> {
 }
 
 fn workload(workers: usize, size: usize, connections: usize) -> Workload {
-    let mut peers = Peer::ALL.to_vec();
-    // Those with one thread only compare with others that have one; a thread for each connection is no
-    // matter of workers.
-    peers.retain(|peer| workers == 1 || !peer.is_single_threaded());
-    peers.retain(|&peer| peer != Peer::Threads || (workers == 2 && connections <= 512));
+    let mut peers = peers(workers);
+    peers.retain(|&peer| peer != Peer::Threads || connections <= 512);
     Workload {
         group: Group::Sockets,
         name: format!("echo-{size}B-{connections}c-{workers}w"),
@@ -54,6 +51,15 @@ fn workload(workers: usize, size: usize, connections: usize) -> Workload {
         is_quick: size == 64 && [1, 64, 512].contains(&connections),
         turn: Box::new(move |peer, effort| turn(peer, effort, workers, size, connections)),
     }
+}
+
+/// Who has an echo server with so many workers. Those with one thread only compare with others that have
+/// one; a thread for each connection is no matter of workers.
+pub(super) fn peers(workers: usize) -> Vec<Peer> {
+    let mut peers = Peer::ALL.to_vec();
+    peers.retain(|peer| workers == 1 || !peer.is_single_threaded());
+    peers.retain(|&peer| workers == 2 || peer != Peer::Threads);
+    peers
 }
 
 fn turn(

@@ -2,10 +2,14 @@
 //!
 //! Each file has a `workloads` and the jobs for them.
 
+mod churn;
 mod echo;
 mod isolation;
+mod measured;
 mod memory;
+mod pipelined;
 mod request_reply;
+mod tasks;
 mod time;
 
 use crate::arena::child::Job;
@@ -14,8 +18,11 @@ use crate::arena::workload::Workload;
 /// Every workload, in the order in which they run.
 pub fn all() -> Vec<Workload> {
     [
+        tasks::workloads(),
         time::workloads(),
         echo::workloads(),
+        churn::workloads(),
+        pipelined::workloads(),
         request_reply::workloads(),
         isolation::workloads(),
         memory::workloads(),
@@ -28,8 +35,10 @@ pub fn all() -> Vec<Workload> {
 /// Every job.
 pub fn jobs() -> Vec<Job> {
     [
+        tasks::JOBS,
         time::JOBS,
         echo::JOBS,
+        churn::JOBS,
         request_reply::JOBS,
         isolation::JOBS,
         memory::JOBS,

@@ -1,7 +1,8 @@
 //! Which cores are idle, and how many look for work.
 //!
-//! What always holds: work pushed where all can find it is never left behind while a core is idle and
-//! nobody looks. It rests on one rule for each side:
+//! What always holds: work pushed for all is never left behind while a core is idle and
+//! nobody looks. (What a core keeps for itself, if only for a while, is not for all; see [`strain`]
+//! (super::strain).) It rests on one rule for each side:
 //! - who pushes work for all, *then* looks whether somebody searches, *then* for an idle core to wake;
 //! - who stops searching as the last one, or falls asleep while nobody searches, *then* looks for work
 //!   once more, having announced itself idle before.
