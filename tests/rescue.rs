@@ -363,3 +363,67 @@ fn a_wake_up_that_comes_on_the_way_to_sleep_is_not_lost_to_a_helper() {
         }
     }
 }
+
+/// A wake-up comes for a worker that is awake already but does not yet say so; then its task blocks. Who
+/// helps must not be called again and again for a wake-up that nobody takes.
+#[test]
+fn a_wake_up_for_a_blocked_worker_keeps_nobody_busy() {
+    const WORKERS: usize = 2;
+    const WINDOW: Duration = Duration::from_millis(300);
+    let _watchdog = Watchdog::seconds("a wake-up for a blocked worker", 60);
+    let (ask, asked) = mpsc::sync_channel::<bool>(1);
+    let ends = ask.clone();
+    let (tell, told) = mpsc::sync_channel::<()>(1);
+    let told = Mutex::new(told);
+    let armed = Arc::new(Mutex::new(false));
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .on_thread_unpark({
+            let armed = armed.clone();
+            move || {
+                if std::mem::take(&mut *armed.lock().unwrap()) {
+                    ask.send(true).unwrap();
+                    told.lock().unwrap().recv().unwrap();
+                }
+            }
+        })
+        .build()
+        .expect("a runtime");
+    let outside = thread::spawn({
+        let handle = runtime.handle().clone();
+        move || {
+            while asked.recv().unwrap() {
+                drop(handle.spawn(async {}));
+                tell.send(()).unwrap();
+            }
+        }
+    });
+    let metrics = runtime.metrics();
+    let turns = || -> u64 {
+        (0..WORKERS)
+            .map(|worker| metrics.worker_turn_count(worker))
+            .sum()
+    };
+    for _ in 0..4 {
+        let (begun, has_begun) = mpsc::channel();
+        let (end, is_over) = mpsc::channel::<()>();
+        drop(runtime.spawn(async move {
+            mini_rt::time::sleep(Duration::from_millis(20)).await;
+            begun.send(()).unwrap();
+            // Until the measurement is over.
+            is_over.recv().unwrap();
+        }));
+        *armed.lock().unwrap() = true;
+        has_begun.recv().unwrap();
+        let before = turns();
+        thread::sleep(WINDOW);
+        let turned = turns() - before;
+        end.send(()).unwrap();
+        // A keeper that looks every two milliseconds turns its own reactor and the stuck one's; spinning
+        // makes it tens of thousands.
+        assert!(turned < 5_000, "{turned} turns in {WINDOW:?}");
+    }
+    *armed.lock().unwrap() = false;
+    ends.send(false).unwrap();
+    outside.join().unwrap();
+}

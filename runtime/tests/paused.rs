@@ -360,3 +360,49 @@ fn bad_use_says_what_to_do() {
         assert!(panic_of(pause).contains("paused already"));
     });
 }
+
+/// The thread is awake, but about to sleep: it looks at the reactor first, and at the clock.
+#[test]
+fn a_task_from_outside_arrives_at_a_runtime_that_is_about_to_sleep() {
+    let _watchdog = Watchdog::seconds("a task from outside", 60);
+    let (ask, asked) = mpsc::sync_channel::<()>(1);
+    let (tell, told) = mpsc::sync_channel::<()>(1);
+    let told = std::sync::Mutex::new(told);
+    let is_first = AtomicBool::new(true);
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder
+        .start_paused(true)
+        .on_thread_park(move || {
+            if is_first.swap(false, SeqCst) {
+                ask.send(()).unwrap();
+                told.lock().unwrap().recv().unwrap();
+            }
+        })
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    let (has_run, wakes) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(std::sync::Mutex::new(None)),
+    );
+    let outside = thread::spawn({
+        let (has_run, wakes) = (has_run.clone(), wakes.clone());
+        move || {
+            asked.recv().unwrap();
+            drop(handle.spawn(async move {
+                has_run.store(true, SeqCst);
+                let root: Option<std::task::Waker> = wakes.lock().unwrap().take();
+                root.expect("the root waits").wake();
+            }));
+            tell.send(()).unwrap();
+        }
+    });
+    runtime.block_on(std::future::poll_fn(|cx| {
+        *wakes.lock().unwrap() = Some(cx.waker().clone());
+        match has_run.load(SeqCst) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    }));
+    outside.join().unwrap();
+}

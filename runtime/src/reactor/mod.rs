@@ -127,21 +127,35 @@ impl Reactor {
     }
 
     /// As [`turn`](Self::turn), without waiting, for others than the core's holder, at any moment. A wake-up
-    /// that was meant for the holder is left to it.
+    /// that was meant for the holder is left to it, before anything that may take long. One that is awake
+    /// needs none: it looks at `attention` before it sleeps. If it were left there, who watches this poller
+    /// would be called for it again and again.
+    ///
+    /// *Ordering:* relaxed, for the look whether it sleeps. Who has taken the wake-up comes after it was
+    /// written, and so after `attention` said that it sleeps; awake since, it has seen the call.
     pub(crate) fn help(&self, events: &mut Events) -> Turned {
-        let turned = self.turn(events, Some(Duration::ZERO));
-        if events.has_wake_up() {
+        self.wait(events, Some(Duration::ZERO));
+        if events.has_wake_up() && self.is_asleep() {
             self.poller.wake();
         }
-        turned
+        self.dispatch(events)
     }
 
     /// Waits for events, for ever if there is no time-out, and wakes those they are for. For the core's
     /// holder.
     pub(crate) fn turn(&self, events: &mut Events, timeout: Option<Duration>) -> Turned {
+        self.wait(events, timeout);
+        self.dispatch(events)
+    }
+
+    fn wait(&self, events: &mut Events, timeout: Option<Duration>) {
         self.poller
             .wait(events, timeout)
             .expect("the poller is open and its arguments are valid");
+    }
+
+    /// Wakes those whom the events are for.
+    fn dispatch(&self, events: &Events) -> Turned {
         let mut turned = Turned::default();
         for event in events.iter() {
             let key = Key::from_token(event.token);

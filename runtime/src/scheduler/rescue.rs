@@ -169,7 +169,10 @@ impl Worker {
     /// Sleeps in the reactor until something happens; keeps the watch meanwhile, if it is not complete.
     pub(super) fn sleep(&self) {
         let shared = &*self.shared;
-        if shared.clock.is_stopped() && (self.turn(Some(Duration::ZERO)) || self.jump()) {
+        // The turn may have taken the wake-up that was written for this sleep.
+        if shared.clock.is_stopped()
+            && (self.turn(Some(Duration::ZERO)) || self.jump() || !self.is_undisturbed())
+        {
             return;
         }
         let mut quiet = 0;

@@ -353,15 +353,15 @@ impl Worker {
     }
 
     /// Adds the time since the last call to the time this core was busy, and what the thread has counted.
-    /// Returns that time.
-    fn account(&self, now: Moment) -> Moment {
+    fn account(&self, now: Moment) {
         let busy = now.saturating_sub(self.accounted.replace(now));
         let activity = self.activity();
         activity.busy.add(busy);
         activity
             .forced_yields
             .add(coop::take_forced_yields().into());
-        busy
+        let polls = activity.ticks.load(Relaxed);
+        self.core.get().strain.worked(busy, polls);
     }
 
     /// Sleeps in the reactor until there is something to do.
@@ -380,9 +380,8 @@ impl Worker {
             return None;
         }
         let now = shared.clock.now();
-        let polls = self.activity().ticks.load(Relaxed);
+        self.account(now);
         let strain = &self.core.get().strain;
-        strain.worked(self.account(now), polls);
         if self.pass_by(now) {
             if self.ring().len() > 1 {
                 self.share_surely();
