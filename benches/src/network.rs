@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::peer::{Executor, MiniRt, MiniRtCurrent, Smol, Tokio, TokioCurrent};
+use crate::process::announce;
 
 /// A free port of 127.0.0.1.
 pub const LOCALHOST: SocketAddr =
@@ -75,6 +76,35 @@ pub async fn receive<N: Network>(stream: &mut N::Stream, message: &mut [u8]) -> 
         }
     }
     Ok(true)
+}
+
+/// Listens on `addr`, prints the address, and spawns what `handle` makes of each connection.
+///
+/// # Errors
+/// Returns only on an error, of `bind` or of `accept`.
+pub async fn serve_each<N: Network, F>(
+    addr: SocketAddr,
+    handle: impl Fn(N::Stream) -> F + Send + Sync,
+) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let listener = N::bind(addr).await?;
+    announce(N::local_addr(&listener)?);
+    accept_each::<N, F>(listener, handle).await
+}
+
+async fn accept_each<N: Network, F>(
+    listener: N::Listener,
+    handle: impl Fn(N::Stream) -> F + Send + Sync,
+) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    loop {
+        let stream = N::accept(&listener).await?;
+        N::detach(N::spawn(handle(stream)));
+    }
 }
 
 /// What all networks have in common, given the types of their sockets.
@@ -185,5 +215,29 @@ mod on_smol {
         async fn sleep(duration: Duration) {
             smol::Timer::after(duration).await;
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    /// Where a server listens that runs for ever, on two worker threads, in this process.
+    pub(crate) fn serve_for_ever<N: Network, F>(
+        handle: impl Fn(N::Stream) -> F + Send + Sync + 'static,
+    ) -> SocketAddr
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let (listening, addr) = channel();
+        let main = async move {
+            let listener = N::bind(LOCALHOST).await?;
+            let _ = listening.send(N::local_addr(&listener)?);
+            accept_each::<N, F>(listener, handle).await
+        };
+        thread::spawn(|| N::run(2, main)?);
+        addr.recv().expect("the server starts")
     }
 }

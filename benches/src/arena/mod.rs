@@ -11,6 +11,7 @@
 
 pub mod chart;
 pub mod child;
+pub mod counts;
 pub mod machine;
 pub mod report;
 pub mod settings;
@@ -62,7 +63,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         Task::Measure => measure(&settings, &chosen),
-        Task::Check | Task::Baseline => Err("not with these workloads".into()),
+        Task::Check => counts::check(&settings),
+        Task::Baseline => counts::write_baseline(&settings),
     }
 }
 

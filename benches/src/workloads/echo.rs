@@ -62,6 +62,13 @@ pub(super) fn peers(workers: usize) -> Vec<Peer> {
     peers
 }
 
+/// Those of them whose connections any task can use.
+pub(super) fn network_peers(workers: usize) -> Vec<Peer> {
+    let mut peers = peers(workers);
+    peers.retain(|peer| Peer::NETWORKS.contains(peer));
+    peers
+}
+
 fn turn(
     peer: Peer,
     effort: Effort,

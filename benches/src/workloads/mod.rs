@@ -2,13 +2,18 @@
 //!
 //! Each file has a `workloads` and the jobs for them.
 
+mod bulk;
 mod churn;
+mod counts;
 mod echo;
+mod http;
 mod isolation;
 mod measured;
 mod memory;
 mod pipelined;
+mod proxy;
 mod request_reply;
+mod skew;
 mod tasks;
 mod time;
 
@@ -23,9 +28,14 @@ pub fn all() -> Vec<Workload> {
         echo::workloads(),
         churn::workloads(),
         pipelined::workloads(),
+        http::workloads(),
+        bulk::workloads(),
+        skew::workloads(),
+        proxy::workloads(),
         request_reply::workloads(),
         isolation::workloads(),
         memory::workloads(),
+        counts::workloads(),
     ]
     .into_iter()
     .flatten()
@@ -39,9 +49,14 @@ pub fn jobs() -> Vec<Job> {
         time::JOBS,
         echo::JOBS,
         churn::JOBS,
+        http::JOBS,
+        bulk::JOBS,
+        skew::JOBS,
+        proxy::JOBS,
         request_reply::JOBS,
         isolation::JOBS,
         memory::JOBS,
+        counts::JOBS,
     ]
     .concat()
 }

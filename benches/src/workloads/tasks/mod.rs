@@ -125,23 +125,23 @@ impl Row {
 
 /// Every row: its name, job, width, operations and workers.
 const ROWS: [Row; 17] = [
-    Row::new("spawn-join-1w", SPAWN_JOIN, 100, 3_000_000, 1).also_quick(),
+    Row::new("spawn-join-1w", SPAWN_JOIN, 100, 2_000_000, 1).also_quick(),
     Row::new("spawn-join-2w", SPAWN_JOIN, 100, 2_000_000, 2).multi_thread_only(),
     Row::new("spawn-await", SPAWN_AWAIT, 1, 2_000_000, 1).also_quick(),
     Row::new("foreign-spawn-1t", FOREIGN, 1, 960_000, 2),
     Row::new("foreign-spawn-4t", FOREIGN, 4, 960_000, 2),
     Row::new("foreign-spawn-16t", FOREIGN, 16, 960_000, 2).also_quick(),
-    Row::new("yield-100-1w", YIELD, 100, 10_000_000, 1).also_quick(),
-    Row::new("yield-100-2w", YIELD, 100, 10_000_000, 2).multi_thread_only(),
-    Row::new("yield-10000-1w", YIELD, 10_000, 10_000_000, 1).also_quick(),
-    Row::new("yield-10000-2w", YIELD, 10_000, 10_000_000, 2).multi_thread_only(),
+    Row::new("yield-100-1w", YIELD, 100, 5_000_000, 1).also_quick(),
+    Row::new("yield-100-2w", YIELD, 100, 5_000_000, 2).multi_thread_only(),
+    Row::new("yield-10000-1w", YIELD, 10_000, 5_000_000, 1).also_quick(),
+    Row::new("yield-10000-2w", YIELD, 10_000, 5_000_000, 2).multi_thread_only(),
     Row::new("ping-pong-1", PING_PONG, 1, 2_000_000, 1).also_quick(),
     Row::new("ping-pong-64", PING_PONG, 64, 1_920_000, 1),
-    Row::new("chained-spawn", CHAINED, 1_000, 3_000_000, 1).also_quick(),
-    Row::new("fan-out-1000", FAN_OUT, 1_000, 2_000_000, 2).also_quick(),
+    Row::new("chained-spawn", CHAINED, 1_000, 2_000_000, 1).also_quick(),
+    Row::new("fan-out-1000", FAN_OUT, 1_000, 1_000_000, 2).also_quick(),
     Row::new("pipeline-4", PIPELINE, 4, 500_000, 2).also_quick(),
-    Row::new("wake-storm-1000", WAKE_STORM, 1_000, 2_000_000, 2).also_quick(),
-    Row::new("spawn-blocking", SPAWN_BLOCKING, 100, 100_000, 2).also_quick(),
+    Row::new("wake-storm-1000", WAKE_STORM, 1_000, 1_000_000, 2).also_quick(),
+    Row::new("spawn-blocking", SPAWN_BLOCKING, 100, 60_000, 2).also_quick(),
 ];
 
 pub(super) fn workloads() -> Vec<Workload> {
