@@ -9,8 +9,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::peer::Peer;
-
 /// What stands before the address in the line that a server prints once it can be connected to.
 pub const ANNOUNCEMENT: &str = "listening on ";
 
@@ -30,17 +28,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the `echo_server` that stands beside the running program, on a free port of 127.0.0.1,
-    /// and waits until it listens.
-    ///
-    /// # Errors
-    /// When the program is missing or cannot start, or does not print its address.
-    pub fn echo(peer: Peer, workers: usize) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?.with_file_name("echo_server"));
-        command.args(["--runtime", peer.name(), "--workers", &workers.to_string()]);
-        Self::start(command, 1)
-    }
-
     /// Starts the running program once more, with other `arguments`, and waits until it has announced
     /// as many addresses as it has `listeners`.
     ///

@@ -8,6 +8,7 @@
 //! | `report.rs` | what a run has found, as tables and as a file |
 //! | `chart.rs` | the same, drawn |
 //! | `machine.rs` | where figures come from |
+//! | `counts/` | instructions and system calls, and the baseline of them |
 
 pub mod chart;
 pub mod child;

@@ -1,6 +1,6 @@
 //! What a run has found, as tables and as a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -92,10 +92,8 @@ impl Results {
     /// A table with a line for each peer.
     pub fn table(&self) -> String {
         let mut table = String::new();
-        let more: Vec<&String> = match self.peers.first() {
-            Some(first) => first.more.keys().collect(),
-            None => Vec::new(),
-        };
+        let more = self.peers.iter().flat_map(|peer| peer.more.keys());
+        let more: BTreeSet<&String> = more.collect();
         let unit = self.unit.name();
         write!(
             table,

@@ -1,12 +1,17 @@
 //! System calls of an echo request, by strace.
 //!
 //! A server is run twice from start to end, with two exact numbers of requests on each connection. The
-//! difference is what the additional requests cost: start-up, accepting and closing cancel out. Reads
-//! and writes repeat; how many waits there are for events depends on how many connections are ready
-//! at a time, except with a single connection, where each request is waited for.
+//! difference is what the additional requests cost: start-up, accepting and closing cancel out.
+//!
+//! With many connections the server is saturated: reads and writes repeat, but how many waits there are
+//! for events depends on how many connections are ready at a time. A single connection is that of an
+//! idle server: its client pauses before each request. Without pauses it would often be ahead of a server
+//! that strace slows down, whose runtime might then never have to wait, or even register the connection.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use super::tool::Tool;
@@ -26,6 +31,9 @@ const RUNS: [u64; 2] = [100, 600];
 
 /// Far more than the slowest run takes.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Long enough for a server under strace to have nothing left to do.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Calls for each request that are too few to be told.
 const NEGLIGIBLE: f64 = 0.0005;
@@ -92,21 +100,51 @@ fn traced(peer: Peer, connections: usize, requests: u64) -> io::Result<Calls> {
     let line = server.first_line()?;
     let addr = line.strip_prefix(ANNOUNCEMENT);
     let addr = addr.and_then(|addr| addr.parse().ok());
+    let addr = addr.ok_or_else(|| io::Error::other(format!("the server said {line:?}")))?;
+    match connections {
+        1 => ask_with_pauses(addr, requests)?,
+        _ => saturate(addr, connections, requests)?,
+    }
+    server.terminate()?;
+    // It ends by the signal that it was sent.
+    let (log, _) = server.log()?;
+    parse(&log).ok_or_else(|| io::Error::other(format!("strace's summary: {log:?}")))
+}
+
+fn saturate(addr: SocketAddr, connections: usize, requests: u64) -> io::Result<()> {
     let report = load::run(&Load {
-        addr: addr.ok_or_else(|| io::Error::other(format!("the server said {line:?}")))?,
+        addr,
         connections,
         size: SIZE,
         threads: 1,
         amount: Amount::RequestsPerConnection(requests),
         server_pid: None,
     })?;
-    if let Some(reason) = report.failures.first {
-        return Err(io::Error::other(reason));
+    match report.failures.first {
+        Some(reason) => Err(io::Error::other(reason)),
+        None => Ok(()),
     }
-    server.terminate()?;
-    // It ends by the signal that it was sent.
-    let (log, _) = server.log()?;
-    parse(&log).ok_or_else(|| io::Error::other(format!("strace's summary: {log:?}")))
+}
+
+fn ask_with_pauses(addr: SocketAddr, requests: u64) -> io::Result<()> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    for number in 0..requests {
+        thread::sleep(PAUSE);
+        let message = [number as u8; SIZE];
+        stream.write_all(&message)?;
+        let mut reply = [0; SIZE];
+        stream.read_exact(&mut reply)?;
+        if reply != message {
+            return Err(io::Error::other("a reply is not the message"));
+        }
+    }
+    stream.shutdown(Shutdown::Write)?;
+    match stream.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::other("a byte after the last reply")),
+    }
 }
 
 /// Reads a summary; `None` if it is not complete.
@@ -133,6 +171,7 @@ fn parse(summary: &str) -> Option<Calls> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     const SUMMARY: &str = "\
 % time     seconds  usecs/call     calls    errors syscall
@@ -154,6 +193,28 @@ mod tests {
         let (incomplete, _) = SUMMARY.rsplit_once("------ ").unwrap();
         assert_eq!(parse(incomplete), None);
         assert_eq!(parse(""), None);
+    }
+
+    /// What the client says of a server that treats the one connection so.
+    fn ask(serve: fn(TcpStream) -> io::Result<()>) -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let addr = listener.local_addr()?;
+        thread::scope(|scope| {
+            scope.spawn(move || serve(listener.accept()?.0));
+            ask_with_pauses(addr, 3)
+        })
+    }
+
+    #[test]
+    fn the_client_wants_every_byte_back_and_no_other() {
+        ask(|mut stream| io::copy(&mut stream.try_clone()?, &mut stream).map(drop)).unwrap();
+        let altered = ask(|mut stream| {
+            stream.read_exact(&mut [0; SIZE])?;
+            stream.write_all(&[1; SIZE])
+        });
+        assert_eq!(altered.unwrap_err().kind(), io::ErrorKind::Other);
+        let lost = ask(|mut stream| stream.read_exact(&mut [0; SIZE]));
+        assert_eq!(lost.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
