@@ -7,15 +7,15 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::mem;
 use std::pin::{Pin, pin};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::network::Network;
 use crate::peer::{Executor, Peer};
+use crate::signal::Signal;
 use crate::{on_executor, on_network};
 
 /// The tasks of a batch that is spawned and then joined, and the tasks that yield to each other.
@@ -207,47 +207,6 @@ async fn ping_pong<E: Executor>(round_trips: u64) {
     E::output(partner.await);
 }
 
-/// A flag that one task sets and another waits for: the least that two tasks need to take turns, so
-/// that a round trip is the runtime's cost and hardly a channel's.
-#[derive(Default)]
-struct Signal(Mutex<SignalState>);
-
-#[derive(Default)]
-struct SignalState {
-    is_set: bool,
-    waiter: Option<Waker>,
-}
-
-impl Signal {
-    fn send(&self) {
-        let waiter = {
-            let mut state = self.lock();
-            state.is_set = true;
-            state.waiter.take()
-        };
-        if let Some(waiter) = waiter {
-            waiter.wake();
-        }
-    }
-
-    fn received(&self) -> impl Future<Output = ()> + Send {
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            if mem::take(&mut state.is_set) {
-                return Poll::Ready(());
-            }
-            state.waiter = Some(cx.waker().clone());
-            Poll::Pending
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, SignalState> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the lock")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,13 +228,5 @@ mod tests {
             assert_eq!(operation.name().parse(), Ok(operation));
         }
         assert!("spawn".parse::<Operation>().is_err());
-    }
-
-    #[test]
-    fn a_signal_that_comes_first_is_kept() {
-        let signal = Signal::default();
-        signal.send();
-        smol::block_on(signal.received());
-        assert!(!signal.lock().is_set);
     }
 }

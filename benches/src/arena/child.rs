@@ -54,6 +54,11 @@ impl Outcome {
         self
     }
 
+    /// The figure that counts, if there is one.
+    pub fn value(&self) -> Option<f64> {
+        self.0.get(VALUE).copied()
+    }
+
     fn print(&self) {
         for (name, value) in &self.0 {
             println!("{name} {value}");

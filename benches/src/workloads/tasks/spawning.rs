@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smol::future::block_on;
 
 use super::super::measured::Done;
-use super::signal::{Countdown, Signal};
 use super::thread::KeptThread;
 use crate::peer::Executor;
+use crate::signal::{Countdown, Signal};
 
 /// How many tasks a foreign thread spawns before it waits until they have run: enough for the wait to
 /// cost little, and few enough for the queues to stay in the caches.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use smol::future::block_on;
 
 use super::super::measured::Done;
-use super::signal::{Countdown, Signal};
 use super::thread::KeptThread;
 use crate::peer::Executor;
+use crate::signal::{Countdown, Signal};
 
 /// How many messages fit between two stages of a pipeline.
 const CHANNEL: usize = 100;

@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
 /// A flag that is set by one and taken by another, who may wait for it.
-#[derive(Default)]
-pub(super) struct Signal(Mutex<State>);
+#[derive(Debug, Default)]
+pub struct Signal(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     is_set: bool,
     waiter: Option<Waker>,
@@ -19,7 +19,7 @@ struct State {
 
 impl Signal {
     /// Sets the flag, and wakes the one who waits for it.
-    pub(super) fn send(&self) {
+    pub fn send(&self) {
         let waiter = {
             let mut state = self.lock();
             state.is_set = true;
@@ -31,15 +31,12 @@ impl Signal {
     }
 
     /// Takes the flag once it is set.
-    pub(super) fn received(&self) -> impl Future<Output = ()> + Send {
+    pub fn received(&self) -> impl Future<Output = ()> + Send {
         self.received_after(|| ())
     }
 
     /// As [`received`](Self::received), and calls `waiting` once the waiter would be woken.
-    pub(super) fn received_after(
-        &self,
-        waiting: impl FnOnce() + Send,
-    ) -> impl Future<Output = ()> + Send {
+    pub fn received_after(&self, waiting: impl FnOnce() + Send) -> impl Future<Output = ()> + Send {
         let mut waiting = Some(waiting);
         poll_fn(move |cx| {
             let mut state = self.lock();
@@ -63,14 +60,15 @@ impl Signal {
 }
 
 /// Counts arrivals down to none, which one can wait for.
-pub(super) struct Countdown {
+#[derive(Debug)]
+pub struct Countdown {
     missing: AtomicU64,
     ended: Signal,
 }
 
 impl Countdown {
     /// Waits for so many.
-    pub(super) fn new(missing: u64) -> Self {
+    pub fn new(missing: u64) -> Self {
         Self {
             missing: AtomicU64::new(missing),
             ended: Signal::default(),
@@ -81,7 +79,7 @@ impl Countdown {
     ///
     /// # Panics
     /// If more arrive than were waited for.
-    pub(super) fn arrive(&self) {
+    pub fn arrive(&self) {
         match self.missing.fetch_sub(1, Ordering::AcqRel) {
             0 => panic!("one too many has arrived"),
             1 => self.ended.send(),
@@ -90,12 +88,12 @@ impl Countdown {
     }
 
     /// Waits for so many again, after the last has arrived and before another one does.
-    pub(super) fn restart(&self, missing: u64) {
+    pub fn restart(&self, missing: u64) {
         self.missing.store(missing, Ordering::Release);
     }
 
     /// Until all have arrived.
-    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send {
+    pub fn ended(&self) -> impl Future<Output = ()> + Send {
         self.ended.received()
     }
 }
