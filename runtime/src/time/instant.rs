@@ -14,7 +14,7 @@ use crate::sys::clock::nanoseconds;
 use crate::timer::{Clock, Moment};
 
 /// A point in time, as [`std::time::Instant`], but by the clock of the runtime that the code runs in: in a
-/// test that has [paused](super::pause) it, it stands still.
+/// test that has [paused](super::pause) it, it stands still. It reaches 292 years into the past and the future.
 ///
 /// # Examples
 ///
