@@ -3,7 +3,10 @@
 //! Nobody is stopped for it, so numbers that belong together may be of slightly different moments.
 
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
 use std::time::Duration;
 
 use super::activity::Activity;
@@ -101,7 +104,7 @@ impl Shared {
 
     /// Since when a core that somebody holds has not looked outside, if it is not asleep.
     fn busy_for(&self, core: usize) -> Option<Duration> {
-        let rests = self.idle.is_idle(core) || self.cores[core].dormant.load(Relaxed);
+        let rests = self.idle.is_idle(core) || self.cores[core].dormant.load(Acquire);
         let since = self.activity(core).turned_at.load(Relaxed);
         let busy = self.clock.now().saturating_sub(since);
         (!rests).then(|| Duration::from_nanos(busy))

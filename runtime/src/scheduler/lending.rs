@@ -30,7 +30,7 @@ use super::{Shared, shutdown};
 use crate::blocking::StartThread;
 use crate::sync::atomic::{
     AtomicUsize,
-    Ordering::{Release, SeqCst},
+    Ordering::{Relaxed, Release, SeqCst},
 };
 use crate::sync::thread::{self, JoinHandle, Thread};
 use crate::sync::{Condvar, Mutex};
@@ -234,7 +234,10 @@ impl Shared {
 
     /// Ends a core's dormancy. If somebody has claimed it, the core has that searcher's token.
     fn awaken(&self, core: Core) -> Core {
-        self.cores[core.index].dormant.store(false, Release);
+        let remote = &self.cores[core.index];
+        // It has not been busy since it was held last. Release, so that who finds it held finds that, too.
+        remote.activity.turned_at.store(self.clock.now(), Relaxed);
+        remote.dormant.store(false, Release);
         if !self.idle.leave(core.index) {
             core.searching.set(true);
         }
