@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::str::FromStr;
-use std::time::Duration;
 
 use lexopt::ValueExt;
 
@@ -16,16 +15,6 @@ where
     T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>,
 {
     value.parse_with(|text| text.split(',').map(T::from_str).collect())
-}
-
-/// A number of seconds, with or without a fraction.
-///
-/// # Errors
-/// When it is no number, or none that a [`Duration`] can hold.
-pub fn seconds(value: OsString) -> Result<Duration, lexopt::Error> {
-    value.parse_with(|text| -> Result<Duration, Box<dyn Error + Send + Sync>> {
-        Ok(Duration::try_from_secs_f64(text.parse()?)?)
-    })
 }
 
 /// A number that must not be zero.
@@ -54,15 +43,6 @@ mod tests {
         assert!(list::<usize>("1,,2".into()).is_err());
         assert!(list::<usize>("".into()).is_err());
         assert!(list::<Peer>("tokyo".into()).is_err());
-    }
-
-    #[test]
-    fn seconds_have_fractions_and_are_not_negative() {
-        assert_eq!(seconds("1.5".into()).unwrap(), Duration::from_millis(1500));
-        assert_eq!(seconds("2".into()).unwrap(), Duration::from_secs(2));
-        for wrong in ["-1", "NaN", "inf", "soon", ""] {
-            assert!(seconds(wrong.into()).is_err(), "{wrong:?}");
-        }
     }
 
     #[test]

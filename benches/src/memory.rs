@@ -3,8 +3,6 @@
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
-use std::mem::size_of;
-use std::str::FromStr;
 
 use crate::on_executor;
 use crate::peer::{Executor, Peer};
@@ -42,17 +40,6 @@ impl fmt::Display for Handles {
     }
 }
 
-impl FromStr for Handles {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Handles::ALL
-            .into_iter()
-            .find(|handles| handles.name() == name)
-            .ok_or_else(|| format!("handles are not {name:?}"))
-    }
-}
-
 /// Spawns `tasks` tasks that wait for ever, on one worker of `peer`, and returns by how many bytes the
 /// resident memory of this process has grown then.
 ///
@@ -60,14 +47,6 @@ impl FromStr for Handles {
 /// The runtime's when it cannot start; the system's when it does not tell the memory.
 pub fn idle_tasks(peer: Peer, handles: Handles, tasks: usize) -> io::Result<u64> {
     on_executor!(peer, E => E::run(1, grow::<E, _>(handles, tasks, pending::<()>))?)
-}
-
-/// The bytes of a handle of `peer`.
-///
-/// # Errors
-/// For a peer that has no tasks.
-pub fn handle_size(peer: Peer) -> io::Result<usize> {
-    on_executor!(peer, E => Ok(size_of::<<E as Executor>::Handle<()>>()))
 }
 
 async fn grow<E, F>(
@@ -132,7 +111,6 @@ mod tests {
         }
         const TASKS: usize = 3 * BATCH + 7;
         for handles in Handles::ALL {
-            assert_eq!(handles.name().parse(), Ok(handles));
             for peer in Peer::EXECUTORS
                 .into_iter()
                 .filter(|&peer| peer != Peer::Smol)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::load::Amount;
 use crate::peer::Peer;
 
 /// Workloads that are shown together.
@@ -123,6 +124,14 @@ impl Effort {
     /// How long to warm up.
     pub fn warmup(self) -> Duration {
         self.measured() / 5
+    }
+
+    /// Both, for a load.
+    pub fn window(self) -> Amount {
+        Amount::Window {
+            warmup: self.warmup(),
+            measured: self.measured(),
+        }
     }
 
     /// How many operations to do, of so many in a thorough turn.

@@ -25,11 +25,6 @@ pub fn serve(peer: Peer, workers: usize, variant: Variant, block: Duration) -> i
     on_network!(peer, N => run::<N>(workers, variant, block))
 }
 
-/// Whether [`serve`] can serve this peer.
-pub fn is_supported(peer: Peer) -> bool {
-    Peer::NETWORKS.contains(&peer)
-}
-
 fn run<N: Network>(workers: usize, variant: Variant, block: Duration) -> io::Result<()> {
     N::run(workers, accept_all::<N>(variant, block))?
 }

@@ -7,7 +7,7 @@ use super::numbers;
 use crate::arena::child::{Job, Outcome, serve};
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
 use crate::echo;
-use crate::load::{self, Amount, Load};
+use crate::load::{self, Load};
 use crate::network::LOCALHOST;
 use crate::peer::Peer;
 
@@ -82,10 +82,7 @@ fn turn(
         connections,
         size,
         threads: 1,
-        amount: Amount::Window {
-            warmup: effort.warmup(),
-            measured: effort.measured(),
-        },
+        amount: effort.window(),
         server_pid: Some(server.pid()),
     })?;
     figures(&report)

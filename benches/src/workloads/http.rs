@@ -7,7 +7,7 @@ use super::{echo, numbers};
 use crate::arena::child::{Job, Outcome, serve};
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
 use crate::http;
-use crate::load::{Amount, Client, Load, Traffic};
+use crate::load::{Client, Load, Traffic};
 use crate::network::LOCALHOST;
 use crate::peer::Peer;
 
@@ -46,10 +46,7 @@ fn turn(peer: Peer, effort: Effort, workers: usize) -> io::Result<Figures> {
         connections: CONNECTIONS,
         size: exchange.request.len(),
         threads: 1,
-        amount: Amount::Window {
-            warmup: effort.warmup(),
-            measured: effort.measured(),
-        },
+        amount: effort.window(),
         server_pid: Some(server.pid()),
     };
     let traffic = Traffic::Exchange(Arc::new(exchange));

@@ -38,7 +38,7 @@ const BLOCKED: Job = Job {
     },
 };
 
-const BURN: Job = Job {
+pub(super) const BURN: Job = Job {
     name: "burn",
     run: |peer, given| {
         let [workers] = numbers(given)?;

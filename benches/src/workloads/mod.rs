@@ -51,7 +51,6 @@ pub fn jobs() -> Vec<Job> {
         churn::JOBS,
         http::JOBS,
         bulk::JOBS,
-        skew::JOBS,
         proxy::JOBS,
         request_reply::JOBS,
         isolation::JOBS,

@@ -5,7 +5,7 @@ use std::io;
 use super::echo::{self, SERVE};
 use crate::arena::child::serve;
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::load::{Amount, Client, Load, Traffic};
+use crate::load::{Client, Load, Traffic};
 use crate::peer::Peer;
 
 /// Connections.
@@ -36,10 +36,7 @@ fn turn(peer: Peer, effort: Effort, workers: usize) -> io::Result<Figures> {
         connections: CONNECTIONS,
         size: SIZE,
         threads: 1,
-        amount: Amount::Window {
-            warmup: effort.warmup(),
-            measured: effort.measured(),
-        },
+        amount: effort.window(),
         server_pid: Some(server.pid()),
     };
     let traffic = Traffic::Echo {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::{echo, numbers};
 use crate::arena::child::{Job, Outcome, serve};
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::load::{self, Amount, Load};
+use crate::load::{self, Load};
 use crate::network::LOCALHOST;
 use crate::peer::Peer;
 use crate::proxy;
@@ -63,10 +63,7 @@ fn turn(peer: Peer, effort: Effort, workers: usize, size: usize) -> io::Result<F
         connections: CONNECTIONS,
         size,
         threads: 1,
-        amount: Amount::Window {
-            warmup: effort.warmup(),
-            measured: effort.measured(),
-        },
+        amount: effort.window(),
         server_pid: Some(proxy.pid()),
     })?;
     echo::figures(&report)

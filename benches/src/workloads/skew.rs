@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{echo, numbers};
-use crate::arena::child::{Job, Outcome, serve};
+use super::echo;
+use super::isolation::BURN;
+use crate::arena::child::serve;
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::burn;
-use crate::load::{Amount, Client, Load, Traffic};
+use crate::load::{Client, Load, Traffic};
 use crate::messages::Connection;
 use crate::peer::Peer;
 use crate::usage::CpuTime;
@@ -38,17 +38,6 @@ const ATTEMPTS: usize = 5;
 /// How long a server may take for any step.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const SERVE: Job = Job {
-    name: "skew",
-    run: |peer, given| {
-        let [workers] = numbers(given)?;
-        burn::serve(peer, workers as usize)?;
-        Ok(Outcome::default())
-    },
-};
-
-pub(super) const JOBS: &[Job] = &[SERVE];
-
 pub(super) fn workloads() -> Vec<Workload> {
     vec![Workload {
         group: Group::Sockets,
@@ -61,7 +50,7 @@ pub(super) fn workloads() -> Vec<Workload> {
 }
 
 fn turn(peer: Peer, effort: Effort) -> io::Result<Figures> {
-    let server = serve(&SERVE, peer, &[WORKERS as u64], 2)?;
+    let server = serve(&BURN, peer, &[WORKERS as u64], 2)?;
     let &[echoing, computing] = server.addrs() else {
         return Err(io::Error::other("the server has two addresses"));
     };
@@ -70,10 +59,7 @@ fn turn(peer: Peer, effort: Effort) -> io::Result<Figures> {
         connections: CONNECTIONS,
         size: SIZE,
         threads: 1,
-        amount: Amount::Window {
-            warmup: effort.warmup(),
-            measured: effort.measured(),
-        },
+        amount: effort.window(),
         server_pid: Some(server.pid()),
     };
     let traffic = Traffic::Echo {

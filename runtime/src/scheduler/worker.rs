@@ -381,13 +381,13 @@ impl Worker {
         }
         let now = shared.clock.now();
         self.account(now);
-        let strain = &self.core.get().strain;
         if self.pass_by(now) {
             if self.ring().len() > 1 {
                 self.share_surely();
             }
             return None;
         }
+        let strain = &self.core.get().strain;
         if strain.has_time() {
             let found = self.help_sleeper(now);
             strain.looked(found);
@@ -424,6 +424,7 @@ impl Worker {
             self.core.get().searching.set(true);
         }
         self.ensure_watch();
+        let strain = &self.core.get().strain;
         strain.rested(self.last_reading().saturating_sub(now));
         if strain.calls_for_help(self.ring().len()) {
             self.share_surely();

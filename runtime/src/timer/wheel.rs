@@ -1,6 +1,6 @@
 //! A core's timers: whom to wake, and when.
 //!
-//! A moment is a number of nanoseconds since the runtime's start. The wheel has eleven levels of 64 slots;
+//! A moment is a number of nanoseconds since the clock's zero. The wheel has eleven levels of 64 slots;
 //! a slot of level 0 is one nanosecond long, one of level n is as long as all of level n - 1 together:
 //!
 //! | level | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |
