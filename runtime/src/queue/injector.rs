@@ -1,35 +1,108 @@
-//! The queue all cores share: what is woken from outside, and what overflows.
+//! What all cores share: tasks that are woken from outside, and those that a ring has no room for.
 //!
-//! crossbeam's segmented queue, which is lock-free and first in, first out. Its orderings are its own
-//! affair, so whoever must not miss a push (see the scheduler's `idle`) puts a fence between.
+//! What comes from outside comes one by one and from many threads: crossbeam's segmented queue takes it, which
+//! is lock-free. What overflows comes and goes half a ring at a time: a lock for each batch costs less than an
+//! atomic operation for each item, of which ten thousand tasks that take turns would pay two a round. Each of
+//! the two is first in, first out, and they go first in turn, so that neither can starve the other.
+//!
+//! The orderings of the looks at lengths are the queues' own affair: whoever must not miss a push (see the
+//! scheduler's `idle`) puts a fence between.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 
 #[cfg(not(loom))]
 use crossbeam_queue::SegQueue;
 #[cfg(loom)]
 use loom_queue::SegQueue;
 
+use super::Local;
+use crate::sync::Mutex;
+use crate::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Room that an empty overflow may keep for the next.
+const KEPT_ROOM: usize = 1 << 12;
+
 /// An unbounded queue for many producers and consumers.
-pub(crate) struct Injector<T>(SegQueue<T>);
+pub(crate) struct Injector<T> {
+    outside: SegQueue<T>,
+    overflow: Mutex<VecDeque<T>>,
+    /// How many are in `overflow`, written under its lock. Read without, to pass an empty one by.
+    overflow_len: AtomicUsize,
+    /// Whose turn it is. Two who look at once may give one side a turn too many, which does no harm.
+    overflow_first: AtomicBool,
+}
 
 impl<T> Injector<T> {
     pub(crate) fn new() -> Self {
-        Self(SegQueue::new())
+        Self {
+            outside: SegQueue::new(),
+            overflow: Mutex::new(VecDeque::new()),
+            overflow_len: AtomicUsize::new(0),
+            overflow_first: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn push(&self, item: T) {
-        self.0.push(item);
+        self.outside.push(item);
+    }
+
+    pub(super) fn push_overflow(&self, items: impl Iterator<Item = T>) {
+        self.with_overflow(|overflow| overflow.extend(items));
     }
 
     pub(crate) fn pop(&self) -> Option<T> {
-        self.0.pop()
+        let overflow_first = self.overflow_first.load(Relaxed);
+        self.overflow_first.store(!overflow_first, Relaxed);
+        if overflow_first {
+            self.pop_overflow().or_else(|| self.outside.pop())
+        } else {
+            self.outside.pop().or_else(|| self.pop_overflow())
+        }
+    }
+
+    /// Moves one of so many equal shares into a ring, as far as there is room, and returns how many items that
+    /// were.
+    pub(crate) fn pop_share_into(&self, local: &Local<T>, shares: usize) -> u32 {
+        let outside = self.outside.len() / shares;
+        let mut moved = local.extend(std::iter::from_fn(|| self.outside.pop()).take(outside));
+        if self.overflow_len.load(Acquire) > 0 {
+            moved += self.with_overflow(|overflow| {
+                let count = (overflow.len() / shares).min(local.room() as usize);
+                local.extend(overflow.drain(..count))
+            });
+        }
+        moved
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.outside.is_empty() && self.overflow_len.load(Acquire) == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.outside.len() + self.overflow_len.load(Acquire)
+    }
+
+    fn pop_overflow(&self) -> Option<T> {
+        if self.overflow_len.load(Acquire) == 0 {
+            return None;
+        }
+        self.with_overflow(VecDeque::pop_front)
+    }
+
+    /// *Ordering:* the lock orders the items; release and acquire on the length only keep its reader from
+    /// seeing it before what led to it.
+    fn with_overflow<R>(&self, f: impl FnOnce(&mut VecDeque<T>) -> R) -> R {
+        let mut overflow = self.overflow.lock();
+        let result = f(&mut overflow);
+        if overflow.is_empty() && overflow.capacity() > KEPT_ROOM {
+            *overflow = VecDeque::new();
+        }
+        self.overflow_len.store(overflow.len(), Release);
+        result
     }
 }
 

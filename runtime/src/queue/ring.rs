@@ -126,7 +126,7 @@ impl<T> Local<T> {
     }
 
     /// Slots that can be filled right away. Thieves may make them more, nobody fewer.
-    fn room(&self) -> u32 {
+    pub(super) fn room(&self) -> u32 {
         let head = Head::unpack(self.ring.head.load(Acquire));
         CAPACITY - self.tail().wrapping_sub(head.steal)
     }
@@ -165,11 +165,11 @@ impl<T> Local<T> {
             // Somebody took items meanwhile: there is room.
             return self.push(item, injector);
         }
-        for position in 0..HALF {
+        let taken = (0..HALF).map(|position| {
             // SAFETY: the exchange above took these slots for this thread.
-            injector.push(unsafe { self.ring.read(head.real.wrapping_add(position)) });
-        }
-        injector.push(item);
+            unsafe { self.ring.read(head.real.wrapping_add(position)) }
+        });
+        injector.push_overflow(taken.chain([item]));
     }
 
     /// Fills the ring from `items` as far as there is room, without overflow, and returns how many they were.

@@ -249,10 +249,8 @@ impl Worker {
         if injector.is_empty() {
             return None;
         }
-        let share = injector.len() / self.shared.cores.len();
         let task = injector.pop()?;
-        let others = std::iter::from_fn(|| injector.pop()).take(share);
-        if self.ring().extend(others) > 0 {
+        if injector.pop_share_into(self.ring(), self.shared.cores.len()) > 0 {
             // For a moment they were in no queue: who looked then has to look again.
             self.share_surely();
         }
