@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loom::sync::Notify;
 use loom::thread;
 
 use super::{Config, Pool, new};
@@ -63,6 +64,24 @@ fn two_spawners_share_a_thread() {
     });
 }
 
+/// A job that blocks until the one behind it has run does not keep it from running: whoever takes the first
+/// sees to the second.
+#[test]
+fn a_job_waits_for_the_next() {
+    check(2, || {
+        let pool = pool(2, |_| true);
+        let done = Arc::new(Notify::new());
+        let first = spawn(&pool, {
+            let done = done.clone();
+            move || done.wait()
+        });
+        let second = spawn(&pool, move || done.notify());
+        block_on(first).unwrap();
+        block_on(second).unwrap();
+        pool.shut_down();
+    });
+}
+
 /// A job that comes while the time of an idle thread runs out is done, by that thread or another.
 #[test]
 fn a_job_meets_the_end_of_a_thread() {
@@ -111,7 +130,7 @@ fn a_job_meets_the_shutdown() {
 /// waits for ever.
 #[test]
 fn a_thread_cannot_be_started() {
-    check(3, || {
+    check(2, || {
         let pool = pool(2, |attempt| attempt == 0);
         let other = thread::spawn({
             let pool = pool.clone();

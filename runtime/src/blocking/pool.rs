@@ -1,9 +1,13 @@
 //! Threads that come when there is work and go when there is none.
 //!
-//! What always holds: a job in the queue has a thread that will come for it, be it one that was woken for
-//! it, one that is starting, or, at the limit of threads or when the system gives no more, one that is
-//! busy and looks at the queue before it rests. If there is no thread at all and none can be started, the
-//! job is cancelled, and its handle says so.
+//! What always holds: while jobs wait, a thread is on its way to them, woken or just started; or all threads
+//! are busy and no more can be had, and then the first that is done looks at the queue before it rests. If
+//! there is no thread at all and none can be started, the jobs are cancelled, and their handles say so.
+//!
+//! Whoever takes a job and leaves others behind sees to it, before the job begins, that somebody comes for
+//! them. So whoever brings a hundred jobs wakes one thread and goes on. If jobs are short, that thread does
+//! them all. If they block, the threads on their way may be as many as those that are busy, so that they
+//! double until there are enough. A thread woken for each job was rejected: short jobs cost ten times as much.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -54,6 +58,8 @@ struct State {
     idle: usize,
     /// Calls that no thread has heard yet.
     calls: usize,
+    /// Threads that were started and have not looked at the queue yet.
+    newcomers: usize,
     threads: BTreeMap<u64, Option<JoinHandle<()>>>,
     /// Threads that have ended since the shutdown, to be joined.
     ended: Vec<JoinHandle<()>>,
@@ -82,41 +88,7 @@ impl Pool {
             return job.cancel();
         }
         state.jobs.push_back(job);
-        if state.idle > 0 {
-            state.idle -= 1;
-            state.calls += 1;
-            self.0.work.notify_one();
-        } else if state.threads.len() < self.0.config.max_threads {
-            self.start_thread(state);
-        }
-    }
-
-    /// Starts a thread. If that fails the job waits for a busy one; if there is none it is cancelled.
-    fn start_thread(&self, mut state: MutexGuard<'_, State>) {
-        state.last_thread += 1;
-        let id = state.last_thread;
-        state.threads.insert(id, None);
-        state.starting += 1;
-        drop(state);
-        let inner = self.0.clone();
-        let started = (self.0.config.start_thread)(Box::new(move || inner.run(id)));
-        let mut state = self.0.state.lock();
-        state.starting -= 1;
-        self.0.started.notify_all();
-        match started {
-            Ok(thread) => match state.threads.get_mut(&id) {
-                Some(place) => *place = Some(thread),
-                None => state.note_end(thread),
-            },
-            Err(_) => {
-                state.threads.remove(&id);
-                if state.threads.is_empty() {
-                    let stranded = std::mem::take(&mut state.jobs);
-                    drop(state);
-                    stranded.into_iter().for_each(Runnable::cancel);
-                }
-            }
-        }
+        self.0.call_threads(state);
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -174,6 +146,13 @@ impl Pool {
 }
 
 impl State {
+    /// Whether too few threads are on their way to the jobs that wait.
+    fn needs_threads(&self) -> bool {
+        let coming = self.calls + self.newcomers;
+        let busy = self.threads.len() - self.idle - coming;
+        coming < self.jobs.len() && coming <= busy
+    }
+
     /// Keeps the handle of a thread that has ended, if it is going to be joined.
     fn note_end(&mut self, thread: JoinHandle<()>) {
         if self.shut_down {
@@ -183,12 +162,59 @@ impl State {
 }
 
 impl Inner {
-    /// The life of a thread.
-    fn run(&self, id: u64) {
+    /// Has threads come for the jobs that wait, if too few are on their way.
+    fn call_threads(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let mut calls = 0;
+        while state.idle > 0 && state.needs_threads() {
+            state.idle -= 1;
+            state.calls += 1;
+            calls += 1;
+        }
+        if state.threads.len() < self.config.max_threads && state.needs_threads() {
+            self.start_thread(state);
+        } else {
+            drop(state);
+        }
+        (0..calls).for_each(|_| self.work.notify_one());
+    }
+
+    /// Starts a thread. If that fails the jobs wait for a busy one; if there is none they are cancelled.
+    fn start_thread(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.last_thread += 1;
+        let id = state.last_thread;
+        state.threads.insert(id, None);
+        state.newcomers += 1;
+        state.starting += 1;
+        drop(state);
+        let inner = self.clone();
+        let started = (self.config.start_thread)(Box::new(move || inner.run(id)));
         let mut state = self.state.lock();
+        state.starting -= 1;
+        self.started.notify_all();
+        match started {
+            Ok(thread) => match state.threads.get_mut(&id) {
+                Some(place) => *place = Some(thread),
+                None => state.note_end(thread),
+            },
+            Err(_) => {
+                state.threads.remove(&id);
+                state.newcomers -= 1;
+                if state.threads.is_empty() {
+                    let stranded = std::mem::take(&mut state.jobs);
+                    drop(state);
+                    stranded.into_iter().for_each(Runnable::cancel);
+                }
+            }
+        }
+    }
+
+    /// The life of a thread.
+    fn run(self: &Arc<Self>, id: u64) {
+        let mut state = self.state.lock();
+        state.newcomers -= 1;
         loop {
             while let Some(job) = state.jobs.pop_front() {
-                drop(state);
+                self.call_threads(state);
                 job.run();
                 state = self.state.lock();
             }
