@@ -99,7 +99,7 @@ fn take_turns(
     peers: &[Peer],
 ) -> Result<Vec<Turns>, Box<dyn Error>> {
     let mut taken: Vec<_> = peers.iter().map(|&peer| (peer, Vec::new())).collect();
-    for (_round, index) in turns(settings.rounds, peers.len()) {
+    for (_round, index) in turns(settings.rounds_of(workload), peers.len()) {
         let (peer, figures) = &mut taken[index];
         let turn = (workload.turn)(*peer, settings.effort);
         figures.push(turn.map_err(|error| format!("{}, {peer}: {error}", workload.name))?);

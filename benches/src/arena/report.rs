@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::machine::Machine;
-use super::workload::{Figures, Group, Unit, Workload};
+use super::workload::{CAUTIONS, Figures, Group, Unit, Workload};
 use crate::peer::Peer;
 use crate::statistics::{median, sorted};
 
@@ -52,6 +52,8 @@ pub struct PeerResults {
     pub to_mini_rt: Option<f64>,
     /// The median of the CPU time for each operation, in nanoseconds.
     pub cpu_nanos: Option<f64>,
+    /// What to know of its turns, with how many of them it applies to.
+    pub warnings: BTreeMap<&'static str, usize>,
     /// Medians of what else was told.
     pub more: BTreeMap<String, f64>,
 }
@@ -70,9 +72,11 @@ impl Results {
                 median: median_of_turns,
                 to_mini_rt: own.map(|own| median_of_turns / own),
                 cpu_nanos: median_if_all(turns, |figures| figures.cpu_nanos),
+                warnings: warnings(turns),
                 more: turns[0]
                     .more
                     .keys()
+                    .filter(|name| CAUTIONS.iter().all(|caution| caution.name != *name))
                     .filter_map(|name| {
                         let median =
                             median_if_all(turns, |figures| figures.more.get(name).copied());
@@ -130,6 +134,18 @@ impl Results {
             }
             table.push('\n');
         }
+        for PeerResults {
+            peer,
+            values,
+            warnings,
+            ..
+        } in &self.peers
+        {
+            let turns = values.len();
+            table.extend(warnings.iter().map(|(warning, concerned)| {
+                format!("\n{peer}, {concerned} of {turns} turns: {warning}.\n")
+            }));
+        }
         table
     }
 }
@@ -154,6 +170,15 @@ impl Report {
         }
         text
     }
+}
+
+/// The cautions that apply to some of the turns, with the number of these.
+fn warnings(turns: &[Figures]) -> BTreeMap<&'static str, usize> {
+    let counts = CAUTIONS.map(|caution| {
+        let applies = |figures: &&Figures| figures.more.get(caution.name) == Some(&1.0);
+        (caution.warning, turns.iter().filter(applies).count())
+    });
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 fn median_if_all(turns: &[Figures], figure: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
@@ -222,5 +247,28 @@ mod tests {
             table.contains("| tokio | 100.0 | 100.0 | 100.0 | 0.50 | - | 10.0 |"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn cautions_are_told_of_the_peers_and_turns_that_they_apply_to() {
+        let [caution, other] = CAUTIONS;
+        let turn = |applies: f64| Figures {
+            more: BTreeMap::from([
+                (caution.name.to_owned(), applies),
+                (other.name.to_owned(), 0.0),
+            ]),
+            ..Figures::of(1.0)
+        };
+        let turns = [
+            (Peer::MiniRt, vec![turn(0.0), turn(0.0), turn(0.0)]),
+            (Peer::Tokio, vec![turn(0.0), turn(1.0), turn(0.0)]),
+        ];
+        let table = Results::new(&workload(), &turns).table();
+        let (_, below) = table.split_once("\n\n").unwrap();
+        assert_eq!(
+            below,
+            format!("tokio, 1 of 3 turns: {}.\n", caution.warning)
+        );
+        assert!(!table.contains(caution.name), "no column: {table}");
     }
 }

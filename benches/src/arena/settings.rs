@@ -4,10 +4,10 @@ use crate::arguments::{count, list};
 use crate::peer::Peer;
 use lexopt::prelude::*;
 
-use super::workload::{Effort, Workload};
+use super::workload::{Effort, Group, Workload};
 
 /// Rounds of a thorough run, and of a quick one.
-const ROUNDS: (usize, usize) = (7, 3);
+const ROUNDS: (usize, usize) = (7, 5);
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +89,15 @@ impl Settings {
         Ok(Some(settings))
     }
 
+    /// How often each peer has its turn at a workload. Counts repeat, so a quick run takes them once.
+    pub fn rounds_of(&self, workload: &Workload) -> usize {
+        if self.effort.is_quick && workload.group == Group::Counts {
+            1
+        } else {
+            self.rounds
+        }
+    }
+
     /// Whether a workload is asked for.
     pub fn wants(&self, workload: &Workload) -> bool {
         if self.only.is_empty() {
@@ -103,7 +112,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::workload::{Figures, Group, Unit};
+    use super::super::workload::{Figures, Unit};
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Option<Settings>, lexopt::Error> {
@@ -116,7 +125,7 @@ mod tests {
         assert_eq!((settings.rounds, settings.task), (7, Task::Measure));
         let settings = parse(&["--quick", "--runtimes", "tokio,raw", "--only", "echo"]);
         let settings = settings.unwrap().unwrap();
-        assert_eq!((settings.rounds, settings.effort.is_quick), (3, true));
+        assert_eq!((settings.rounds, settings.effort.is_quick), (5, true));
         assert_eq!(settings.peers, [Peer::Tokio, Peer::Raw]);
         assert_eq!(parse(&["--help"]).unwrap(), None);
         for wrong in [["--rounds", "0"], ["--runtimes", "tokyo"], ["--slow", ""]] {
@@ -139,6 +148,16 @@ mod tests {
             let settings = parse(arguments).unwrap().unwrap();
             [&echo, &bulk].map(|workload| settings.wants(workload))
         };
+        let counts = Workload {
+            group: Group::Counts,
+            ..workload("instructions", true)
+        };
+        let rounds = |arguments: &[&str]| {
+            let settings = parse(arguments).unwrap().unwrap();
+            [&echo, &counts].map(|workload| settings.rounds_of(workload))
+        };
+        assert_eq!(rounds(&["--rounds", "4"]), [4, 4]);
+        assert_eq!(rounds(&["--rounds", "4", "--quick"]), [4, 1]);
         assert_eq!(wanted(&[]), [true, true]);
         assert_eq!(wanted(&["--quick"]), [true, false]);
         assert_eq!(wanted(&["--only", "bulk,tasks", "--quick"]), [false, true]);

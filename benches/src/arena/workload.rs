@@ -144,6 +144,31 @@ impl Effort {
     }
 }
 
+/// A reason not to take the figures of a turn for what they seem. Its name in [`Figures::more`] has 1 if it
+/// applies, and 0 if not.
+#[derive(Clone, Copy, Debug)]
+pub struct Caution {
+    /// What it is called.
+    pub name: &'static str,
+    /// What readers are told.
+    pub warning: &'static str,
+}
+
+/// The rate of an open loop was too much.
+pub const RATE_MISSED: Caution = Caution {
+    name: "rate missed",
+    warning: "THE RATE WAS NOT KEPT: requests were due faster than they were answered",
+};
+
+/// The load client was as much of a limit as the server.
+pub const CLIENT_LIMITED: Caution = Caution {
+    name: "client limited",
+    warning: "THE CLIENT FELL BEHIND: it was late, or hardly had time, so latencies are its own doing too",
+};
+
+/// Every caution.
+pub const CAUTIONS: [Caution; 2] = [RATE_MISSED, CLIENT_LIMITED];
+
 /// What a turn of one peer gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {

@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 
 use super::traffic::Traffic;
 
-/// A connection in a closed loop: [`begin`](Self::begin) adds a request, [`advance`](Self::advance)
+/// A connection with slots for requests: [`begin`](Self::begin) adds a request, [`advance`](Self::advance)
 /// moves those in flight, [`take_completed`](Self::take_completed) tells when the oldest is done.
 /// No more are in flight than the traffic has it.
 pub(super) struct Connection {
@@ -19,8 +19,8 @@ pub(super) struct Connection {
     requests: Box<[u8]>,
     request_size: usize,
     reply_size: usize,
-    /// When each request in flight was begun, oldest first.
-    begun_at: VecDeque<Instant>,
+    /// When each request in flight was due, oldest first.
+    due_at: VecDeque<Instant>,
     begun: u64,
     sent_bytes: u64,
     returned_bytes: u64,
@@ -50,7 +50,7 @@ impl Connection {
             requests: requests.into(),
             request_size,
             reply_size,
-            begun_at: VecDeque::new(),
+            due_at: VecDeque::new(),
             begun: 0,
             sent_bytes: 0,
             returned_bytes: 0,
@@ -62,18 +62,18 @@ impl Connection {
         &mut self.stream
     }
 
-    /// How many requests can be in flight.
-    pub(super) fn slots(&self) -> usize {
-        self.requests.len() / self.request_size
+    /// Whether another request can be begun.
+    pub(super) fn has_free_slot(&self) -> bool {
+        self.in_flight() < self.requests.len() / self.request_size
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.begun_at.len()
+        self.due_at.len()
     }
 
-    /// Adds a request, to be written by [`write`](Self::write). A message of an echo is stamped with its
+    /// Adds a request that was `due`, to be written by [`write`](Self::write). A message of an echo is stamped with its
     /// number as far as it has room for it.
-    pub(super) fn begin(&mut self, now: Instant) {
+    pub(super) fn begin(&mut self, due: Instant) {
         if let Traffic::Echo { size, in_flight } = self.traffic {
             let stamp = self.begun.to_le_bytes();
             let room = stamp.len().min(size);
@@ -81,7 +81,7 @@ impl Connection {
             self.requests[slot..slot + room].copy_from_slice(&stamp[..room]);
         }
         self.begun += 1;
-        self.begun_at.push_back(now);
+        self.due_at.push_back(due);
     }
 
     /// Writes and reads as much as the socket allows. A server that `has_closed` its side is an error,
@@ -92,12 +92,12 @@ impl Connection {
     }
 
     /// If the reply to the oldest request in flight is complete, this ends it, and returns when it was
-    /// begun.
+    /// due.
     pub(super) fn take_completed(&mut self) -> Option<Instant> {
-        let taken = self.begun - self.begun_at.len() as u64;
+        let taken = self.begun - self.due_at.len() as u64;
         let completed = self.returned_bytes / self.reply_size as u64;
         if taken < completed {
-            self.begun_at.pop_front()
+            self.due_at.pop_front()
         } else {
             None
         }
@@ -106,7 +106,7 @@ impl Connection {
     /// Gives up the connection; returns how many bytes have not come back of what was sent.
     pub(super) fn abandon(&mut self) -> u64 {
         self.is_broken = true;
-        self.begun_at.clear();
+        self.due_at.clear();
         let owed = match &self.traffic {
             Traffic::Echo { .. } => self.sent_bytes,
             Traffic::Exchange(_) => {

@@ -1,28 +1,37 @@
 //! The load client: a closed loop with a fixed number of requests in flight on each connection, one
-//! unless the [`Traffic`] has it otherwise.
+//! unless the [`Traffic`] has it otherwise, or an open loop whose requests are due at [`Arrivals`].
+//!
+//! A server that falls behind slows a closed loop down, which then asks less just when answers are slow.
+//! An open loop goes on asking: the latency of a request counts from when it was due, so what waits
+//! behind a slow answer is seen to wait.
 //!
 //! It runs on threads of its own over mio, never on a runtime that is compared. Every byte that
 //! comes back is compared with the byte that must; what does not come back is counted as lost.
 //! In a timed run a request counts if its reply is complete within the measured window, and the
 //! server's CPU time is read at the same two moments, so that neither start-up nor the last replies
 //! weigh on the figures.
+//!
+//! [`wrk`] is another client, a program of the system, for HTTP.
 
+mod arrivals;
 mod client;
 mod connection;
 mod driver;
+mod plan;
 mod repeated;
+mod report;
 mod sampling;
 mod traffic;
+pub mod wrk;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
+pub use arrivals::Arrivals;
 pub use client::Client;
 pub use repeated::{Repetitions, repeat};
+pub use report::{Failures, Report};
 pub use traffic::{Exchange, Traffic};
 
 /// What to ask of a server.
@@ -30,7 +39,7 @@ pub use traffic::{Exchange, Traffic};
 pub struct Load {
     /// Where the server listens.
     pub addr: SocketAddr,
-    /// How many connections are open, all of them busy.
+    /// How many connections are open.
     pub connections: usize,
     /// The bytes of a message.
     pub size: usize,
@@ -54,86 +63,6 @@ pub enum Amount {
     },
     /// By count: this many requests on each connection, all of them counted.
     RequestsPerConnection(u64),
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Report {
-    /// The replies that were complete within the measured time.
-    pub requests: u64,
-    /// The measured time.
-    pub elapsed: Duration,
-    /// From the start of a message to the last byte of its reply, in nanoseconds.
-    pub latency: Histogram<u64>,
-    /// The server's CPU time within the measured time, if its process was given.
-    pub server_cpu: Option<Duration>,
-    /// The share of the measured time that the client's threads were busy, in a run by time. Near 1
-    /// the client is as much of a limit as the server.
-    pub client_load: Option<f64>,
-    /// What went wrong at any time of the run.
-    pub failures: Failures,
-}
-
-impl Report {
-    /// Replies a second.
-    pub fn requests_per_second(&self) -> f64 {
-        self.requests as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// The server's CPU time per request in nanoseconds, if its process was given and there was a
-    /// request.
-    pub fn server_ns_per_request(&self) -> Option<f64> {
-        let cpu = self.server_cpu.filter(|_| self.requests > 0)?;
-        Some(cpu.as_nanos() as f64 / self.requests as f64)
-    }
-}
-
-/// Broken connections, altered replies and missing bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Failures {
-    /// Connections that failed: closed or reset by the server, or with a reply that is not the message.
-    pub errors: u64,
-    /// Bytes that were sent and did not come back.
-    pub lost_bytes: u64,
-    /// The first failure in words.
-    pub first: Option<String>,
-}
-
-impl Failures {
-    fn add(&mut self, lost_bytes: u64, reason: impl fmt::Display) {
-        self.errors += 1;
-        self.lost_bytes += lost_bytes;
-        self.first.get_or_insert_with(|| reason.to_string());
-    }
-}
-
-/// The requests and failures of one thread, or of all.
-struct Tally {
-    latency: Histogram<u64>,
-    failures: Failures,
-}
-
-impl Tally {
-    fn new() -> Self {
-        let latency = Histogram::new(3).expect("three significant digits are within bounds");
-        Self {
-            latency,
-            failures: Failures::default(),
-        }
-    }
-
-    fn record(&mut self, latency: Duration) {
-        self.latency += latency.as_nanos() as u64;
-    }
-
-    fn merge(&mut self, other: Tally) {
-        self.latency
-            .add(other.latency)
-            .expect("all histograms have the same precision");
-        self.failures.errors += other.failures.errors;
-        self.failures.lost_bytes += other.failures.lost_bytes;
-        self.failures.first = self.failures.first.take().or(other.failures.first);
-    }
 }
 
 /// Connects, runs the load, waits for the outstanding replies and sees the server close its side.

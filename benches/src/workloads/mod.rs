@@ -10,6 +10,7 @@ mod http;
 mod isolation;
 mod measured;
 mod memory;
+mod open_loop;
 mod pipelined;
 mod proxy;
 mod request_reply;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Workload> {
         tasks::workloads(),
         time::workloads(),
         echo::workloads(),
+        open_loop::workloads(),
         churn::workloads(),
         pipelined::workloads(),
         http::workloads(),
