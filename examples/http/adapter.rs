@@ -1,9 +1,12 @@
 //! What hyper needs of a runtime: its I/O traits over an `AsyncTcpStream`, and an executor.
 //!
-//! An [`Io`] hands out the bytes that were read before it was made, then those of its stream.
+//! An [`Io`] hands out the bytes that were read before it was made, then those of its stream. Streams read only
+//! into memory that is initialised, which hyper's is not, and to zero that for each read would cost more than the
+//! few bytes of a request. So an [`Io`] has a buffer, zeroed once.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,18 +14,27 @@ use hyper::rt::{Executor, Read, ReadBufCursor, Write};
 use mini_rt::io::{AsyncRead, AsyncWrite};
 use mini_rt::net::AsyncTcpStream;
 
+/// As much as hyper has a connection read at first.
+const BUFFER_SIZE: usize = 8 * 1024;
+
 /// A stream as hyper wants it.
 pub struct Io {
-    already_read: Vec<u8>,
     stream: AsyncTcpStream,
+    buffer: Vec<u8>,
+    /// What of the buffer was read and not handed out.
+    unread: Range<usize>,
 }
 
 impl Io {
     /// Wraps `stream`, of which `already_read` has been read.
     pub fn new(stream: AsyncTcpStream, already_read: Vec<u8>) -> Self {
+        let unread = 0..already_read.len();
+        let mut buffer = already_read;
+        buffer.resize(unread.len().max(BUFFER_SIZE), 0);
         Self {
-            already_read,
             stream,
+            buffer,
+            unread,
         }
     }
 }
@@ -33,16 +45,14 @@ impl Read for Io {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.already_read.is_empty() {
-            let len = self.already_read.len().min(buf.remaining());
-            buf.put_slice(&self.already_read[..len]);
-            self.already_read.drain(..len);
-            return Poll::Ready(Ok(()));
+        let this = &mut *self;
+        if this.unread.is_empty() {
+            let stream = Pin::new(&mut this.stream);
+            this.unread = 0..ready!(stream.poll_read(cx, &mut this.buffer))?;
         }
-        let stream = Pin::new(&mut self.stream);
-        let read = ready!(stream.poll_read(cx, buf.initialize_unfilled()))?;
-        // SAFETY: all of the unfilled part is initialised, and `read` is at most its length.
-        unsafe { buf.advance(read) };
+        let len = this.unread.len().min(buf.remaining());
+        buf.put_slice(&this.buffer[this.unread.start..][..len]);
+        this.unread.start += len;
         Poll::Ready(Ok(()))
     }
 }
