@@ -405,6 +405,30 @@ fn a_runtime_ends_though_a_nested_block_on_waits_for_what_ends_with_it() {
 }
 
 #[test]
+fn a_task_that_blocks_in_place_after_the_end_has_begun_does_not_keep_it_from_going_on() {
+    on_every_kind("in place after the end has begun", 60, |kind| {
+        if kind == Kind::CurrentThread {
+            return;
+        }
+        let runtime = kind.build();
+        let handle = runtime.handle().clone();
+        let ((begin, begun), (tell, told)) = (mpsc::channel(), mpsc::channel());
+        drop(runtime.spawn(async move {
+            begin.send(()).unwrap();
+            // Until the runtime is shut down.
+            while park_on(handle.spawn_blocking(|| ())).is_ok() {}
+            let ends_with_the_runtime = handle.spawn(std::future::pending::<()>());
+            let waits = || handle.block_on(ends_with_the_runtime);
+            tell.send(block_in_place(waits).map_err(|error| error.is_cancelled()))
+                .unwrap();
+        }));
+        begun.recv().unwrap();
+        drop(runtime);
+        assert_eq!(told.recv().unwrap(), Err(true));
+    });
+}
+
+#[test]
 fn a_caller_without_a_core_may_bring_the_last_one_back_from_inside_its_poll() {
     let _watchdog = Watchdog::seconds("a caller without a core", 60);
     for _ in 0..10 {

@@ -4,8 +4,9 @@
 //! has come for it yet; otherwise it finishes the poll that it is in without a core, as a thread outside
 //! would, and its loop finds the core gone and asks for another.
 
-use super::context;
 use super::worker::Worker;
+use super::{context, shutdown};
+use crate::sync::atomic::Ordering::SeqCst;
 
 /// Runs a closure that may block, wherever the calling thread is.
 ///
@@ -61,6 +62,14 @@ impl Worker {
                 worker: self,
                 lent: Some(index),
             },
+            Err(core) if self.shared.shut_down.load(SeqCst) => {
+                // Kept, it would keep the end from coming, for which the closure may wait.
+                context::outside(|| shutdown::collect(&self.shared, core));
+                Away {
+                    worker: self,
+                    lent: Some(index),
+                }
+            }
             Err(core) => {
                 // SAFETY: as above.
                 unsafe { self.core.replace(Some(core)) };
