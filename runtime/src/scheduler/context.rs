@@ -16,6 +16,11 @@ crate::sync::thread_local! {
 }
 
 crate::sync::thread_local! {
+    /// The address of what [`RUNTIME`] holds. It may be compared, also when that is gone.
+    static CURRENT: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+}
+
+crate::sync::thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
@@ -50,41 +55,29 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 /// the current runtime, so nothing is borrowed from there meanwhile. On a worker of the runtime, which is
 /// the common case, the reference count is left alone too.
 pub(crate) fn with_current<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> Option<R> {
-    with_current_worker(|shared, _| f(shared))
+    with_current_worker(|worker| match worker {
+        Some(worker) => Some(f(&worker.shared)),
+        None => current().map(|shared| f(&shared)),
+    })
 }
 
-/// As [`with_current`], with the worker of that runtime that this thread is, if it is one.
+/// Calls `f` with the worker that this thread is, if it is one of the runtime that code here uses.
 #[inline]
-pub(super) fn with_current_worker<R>(
-    f: impl FnOnce(&Arc<Shared>, Option<&Worker>) -> R,
-) -> Option<R> {
+pub(super) fn with_current_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     let worker = WORKER.try_with(Cell::get).unwrap_or(ptr::null());
+    let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: `as_worker` keeps the worker borrowed for as long as it is set, on this thread, and `f`
     // ends before `as_worker` can.
-    let worker = unsafe { worker.as_ref() }.filter(|worker| is_current(&worker.shared));
-    match worker {
-        Some(worker) => Some(f(&worker.shared, Some(worker))),
-        None => current().map(|shared| f(&shared, None)),
-    }
-}
-
-fn is_current(shared: &Arc<Shared>) -> bool {
-    let same = |current: &Option<Arc<Shared>>| {
-        current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, shared))
-    };
-    RUNTIME
-        .try_with(|current| same(&current.borrow()))
-        .unwrap_or(false)
+    let worker = unsafe { worker.as_ref() };
+    f(worker.filter(|worker| ptr::eq(&*worker.shared, current)))
 }
 
 /// Makes a runtime the current one and returns the one before.
 pub(crate) fn set_current(shared: Option<Arc<Shared>>) -> Option<Arc<Shared>> {
-    RUNTIME
-        .try_with(|runtime| runtime.replace(shared))
-        .ok()
-        .flatten()
+    let address = shared.as_ref().map_or(ptr::null(), Arc::as_ptr);
+    let before = RUNTIME.try_with(|runtime| runtime.replace(shared)).ok()?;
+    let _ = CURRENT.try_with(|current| current.set(address));
+    before
 }
 
 /// A scope in which code on this thread uses a certain runtime.

@@ -29,23 +29,28 @@ pub(crate) enum Started {
     Ended,
 }
 
-/// Starts a timer of the current runtime; `None` without one.
+/// Starts a timer of the current runtime with the core that this thread holds; `None` if it holds none.
 #[inline]
 pub(crate) fn start_timer(deadline: Moment, waker: &Waker) -> Option<Started> {
-    context::with_current_worker(|shared, worker| {
-        let last = worker.map(Worker::last_reading);
-        let is_far = last.is_some_and(|last| deadline > last.saturating_add(NEAR));
-        if !is_far && shared.is_past(deadline) {
-            return Started::Past;
-        }
-        match shared.place_timer(worker, deadline, waker.clone()) {
-            Some(timer) => Started::Waiting(shared.clone(), timer),
-            None => Started::Ended,
-        }
-    })
+    context::with_current_worker(|worker| Some(worker?.start_timer(deadline, waker)))
 }
 
 impl Shared {
+    /// As [`start_timer`], from a thread that holds no core of the runtime.
+    pub(crate) fn start_timer_from_outside(
+        self: Arc<Self>,
+        deadline: Moment,
+        waker: &Waker,
+    ) -> Started {
+        if self.is_past(deadline) {
+            return Started::Past;
+        }
+        match self.place_timer(None, deadline, waker.clone()) {
+            Some(timer) => Started::Waiting(self, timer),
+            None => Started::Ended,
+        }
+    }
+
     /// Whether a moment is past.
     pub(crate) fn is_past(&self, moment: Moment) -> bool {
         moment <= self.clock.now()
@@ -70,17 +75,24 @@ impl Shared {
     }
 
     /// Starts a timer; `None` if the runtime has ended.
-    #[inline]
+    #[inline(always)]
     pub(super) fn place_timer(
         &self,
         worker: Option<&Worker>,
         deadline: Moment,
         waker: Waker,
     ) -> Option<TimerKey> {
-        if let Some(worker) = worker {
-            let core = worker.core_index();
-            return self.timers.start(core, deadline, waker).ok();
+        match worker {
+            Some(worker) => {
+                let core = worker.core_index();
+                self.timers.start(core, deadline, waker).ok()
+            }
+            None => self.place_timer_from_outside(deadline, waker),
         }
+    }
+
+    #[cold]
+    fn place_timer_from_outside(&self, deadline: Moment, waker: Waker) -> Option<TimerKey> {
         let core = self.next_core_in_turn();
         let timer = self.timers.start(core, deadline, waker).ok()?;
         self.have_looked_at(core);
@@ -138,6 +150,19 @@ impl Shared {
 }
 
 impl Worker {
+    /// Starts a timer with this core.
+    #[inline]
+    fn start_timer(&self, deadline: Moment, waker: &Waker) -> Started {
+        let shared = &self.shared;
+        if deadline <= self.last_reading() + NEAR && shared.is_past(deadline) {
+            return Started::Past;
+        }
+        match shared.place_timer(Some(self), deadline, waker.clone()) {
+            Some(timer) => Started::Waiting(shared.clone(), timer),
+            None => Started::Ended,
+        }
+    }
+
     /// Wakes those whose time has come on this core; true if there were any.
     #[inline]
     pub(super) fn fire_timers(&self, now: Moment) -> bool {

@@ -140,10 +140,24 @@ impl Sleep {
         self.state = State::New;
     }
 
-    /// Starts the timer.
-    #[track_caller]
+    /// Starts the timer. Inlined with all that it calls, so that what came of it stays in registers.
+    #[inline(always)]
     fn start(&mut self, cx: &Context<'_>) -> Poll<()> {
-        match start_timer(self.deadline.moment(), cx.waker()).expect(context::NO_RUNTIME) {
+        match start_timer(self.deadline.moment(), cx.waker()) {
+            Some(started) => self.begin(started),
+            None => self.start_from_outside(cx),
+        }
+    }
+
+    #[cold]
+    fn start_from_outside(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let shared = context::current().expect(context::NO_RUNTIME);
+        self.begin(shared.start_timer_from_outside(self.deadline.moment(), cx.waker()))
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, started: Started) -> Poll<()> {
+        match started {
             Started::Past => Poll::Ready(()),
             Started::Waiting(shared, timer) => {
                 self.state = State::Waiting(shared, timer);
@@ -153,6 +167,8 @@ impl Sleep {
         }
     }
 }
+
+const _: () = assert!(size_of::<Sleep>() == 32);
 
 const ENDED: &str = "a timer was polled after its runtime has ended";
 

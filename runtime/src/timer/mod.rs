@@ -105,7 +105,7 @@ impl Timers {
     }
 
     /// Starts a timer with a core; gives the waker back after the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(
         &self,
         core: usize,

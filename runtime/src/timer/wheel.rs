@@ -70,11 +70,12 @@ impl Wheel {
     }
 
     /// Starts a timer. One whose deadline has passed fires in the next turn.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, deadline: u64, waker: Waker) -> TimerKey {
         let deadline = deadline.max(self.reached);
-        let key = self.timers.insert(deadline, waker);
-        self.place(key.index, deadline);
+        let slot = Slot::of(deadline, self.reached);
+        let (key, entries) = self.timers.insert(deadline, waker);
+        self.slots.append(entries, key.index, slot);
         key
     }
 

@@ -1,8 +1,9 @@
 //! Where the timers are.
 //!
 //! A place is reused, the last one vacated first; what tells its tenants apart is the generation, a number
-//! that each insertion takes from one counter. What always holds:
+//! that a place takes from one counter whenever it becomes vacant. What always holds:
 //! - A place has a waker exactly if it has a tenant; the others are linked by `next`, from `vacant` on.
+//! - The generation of a vacant place is in no key.
 //! - A key finds its timer or nothing. It would find another only if its place were let for the 2^32nd
 //!   time of all at the very moment somebody comes with the key.
 
@@ -64,36 +65,40 @@ impl Slab {
         self.len
     }
 
-    /// Lets a place to a timer, which is in no slot's ring yet.
+    /// Lets a place to a timer. It is in no slot's ring yet: hence the entries, to put it into one.
     #[inline(always)]
-    pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> TimerKey {
-        if self.vacant == NONE {
+    pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> (TimerKey, &mut [Entry]) {
+        // At most once, but a loop leaves no doubt that there is a place then.
+        while self.vacant as usize >= self.entries.len() {
             self.grow();
         }
         let index = self.vacant;
-        let generation = self.last_generation.wrapping_add(1);
-        let entry = &mut self.entries[index as usize];
+        let entries = &mut self.entries[..];
+        let entry = &mut entries[index as usize];
         self.vacant = entry.next;
-        self.last_generation = generation;
         self.len += 1;
         entry.deadline = deadline;
         // A vacant place has no waker that would have to be dropped.
         std::mem::forget(entry.waker.replace(waker));
-        entry.generation = generation;
-        TimerKey { index, generation }
+        let key = TimerKey {
+            index,
+            generation: entry.generation,
+        };
+        (key, entries)
     }
 
     #[inline]
     pub(super) fn find(&self, key: TimerKey) -> Option<u32> {
         let entry = self.entries.get(key.index as usize)?;
-        let live = entry.generation == key.generation && entry.waker.is_some();
-        live.then_some(key.index)
+        (entry.generation == key.generation).then_some(key.index)
     }
 
     /// Vacates the place of a timer that is in no slot's ring any more.
     #[inline(always)]
     pub(super) fn remove(&mut self, index: u32) -> Option<Waker> {
         let entry = &mut self.entries[index as usize];
+        self.last_generation = self.last_generation.wrapping_add(1);
+        entry.generation = self.last_generation;
         entry.next = self.vacant;
         self.vacant = index;
         self.len -= 1;
@@ -116,6 +121,7 @@ impl Slab {
     fn grow(&mut self) {
         let index = self.entries.len() as u32;
         assert!(index < NONE, "fewer than 2^32 - 1 timers");
+        self.last_generation = self.last_generation.wrapping_add(1);
         self.entries.push(Entry {
             deadline: 0,
             waker: None,

@@ -17,6 +17,17 @@ const SEARCHED: usize = 8;
 
 const _: () = assert!(LEVELS as u32 == u64::BITS.div_ceil(BITS_PER_LEVEL));
 
+/// The level of each bit of a moment: a look costs less than a division by six.
+const LEVEL_OF_BIT: [u8; u64::BITS as usize] = {
+    let mut levels = [0; u64::BITS as usize];
+    let mut bit = 0;
+    while bit < levels.len() {
+        levels[bit] = bit as u8 / BITS_PER_LEVEL as u8;
+        bit += 1;
+    }
+    levels
+};
+
 /// A slot: the level, and in the low six bits the place within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(u16);
@@ -32,8 +43,8 @@ impl Slot {
     #[inline(always)]
     pub(super) fn of(deadline: u64, reached: u64) -> Self {
         let difference = (deadline ^ reached) | (SLOTS as u64 - 1);
-        let level = difference.ilog2() / BITS_PER_LEVEL;
-        Self::at(level as usize, deadline >> (level * BITS_PER_LEVEL))
+        let level = usize::from(LEVEL_OF_BIT[difference.ilog2() as usize]);
+        Self::at(level, deadline >> (level as u32 * BITS_PER_LEVEL))
     }
 
     #[inline]
