@@ -3,8 +3,8 @@
 //! Every rule that arguments can break is checked here, so [`Settings`] always describe a runtime
 //! that can be built. The first rule found broken is the one reported.
 
-use crate::Kind;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::literal;
 use crate::tokens::{fill, invisible_content, is_punct};
 use proc_macro::{Ident, TokenStream, TokenTree};

@@ -4,9 +4,9 @@
 //! bound where the user's code could see it, or where a constant of the user's could take the
 //! place of the binding.
 
-use crate::Kind;
 use crate::args::{self, Flavor, Settings};
 use crate::item::Function;
+use crate::kind::Kind;
 use crate::tokens::{enclose, fill, is_ident};
 use proc_macro::{Delimiter, Literal, Span, TokenStream, TokenTree};
 

@@ -4,8 +4,8 @@
 //! tokens and so their spans. The compiler has parsed the item before an attribute sees it, so the
 //! order of a function's parts can be relied on.
 
-use crate::Kind;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::tokens::{invisible_content, is_ident, is_punct};
 use proc_macro::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::VecDeque;

@@ -50,10 +50,11 @@ mod args;
 mod error;
 mod expand;
 mod item;
+mod kind;
 mod literal;
 mod tokens;
 
-use args::Flavor;
+use kind::Kind;
 use proc_macro::TokenStream;
 
 /// Runs the body of an `async fn` on a new runtime, usually that of `main`.
@@ -145,28 +146,4 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::Test, arguments, item)
-}
-
-/// Which of the two attributes is expanded.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Main,
-    Test,
-}
-
-impl Kind {
-    /// The attribute as users write it.
-    fn attribute(self) -> &'static str {
-        match self {
-            Kind::Main => "mini_rt::main",
-            Kind::Test => "mini_rt::test",
-        }
-    }
-
-    fn default_flavor(self) -> Flavor {
-        match self {
-            Kind::Main => Flavor::MultiThread,
-            Kind::Test => Flavor::CurrentThread,
-        }
-    }
 }

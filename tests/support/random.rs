@@ -20,6 +20,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Begins with a seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A generator of its own for one of many threads or tasks.
     pub fn branch(&mut self) -> Self {
         Self(self.next())
