@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../runtime/src"
 # shellcheck disable=SC2016
 find . -name '*.rs' ! -path ./lib.rs -print0 | sort -z | xargs -0 awk '
     BEGIN {
-        split("sync|coop contain|sys task queue|reactor timer blocking|scheduler|runtime|io spawn|time", floors, "|")
+        split("sync|coop contain|sys task queue|reactor timer blocking|scheduler|runtime|io spawn|time|tests", floors, "|")
         for (floor in floors) {
             n = split(floors[floor], modules, " ")
             for (i = 1; i <= n; i++) height[modules[i]] = floor

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
@@ -169,7 +168,9 @@ fn a_name_that_does_not_resolve_gives_what_the_system_says() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", not(mini_rt_kqueue)))] // kqueue watches files
 fn descriptors_that_cannot_be_watched_are_refused() {
+    use std::fs::File;
     on_every_kind("descriptors that cannot be watched", 30, |kind| {
         kind.build().block_on(async {
             let executable = std::env::current_exe().unwrap();

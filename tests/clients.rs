@@ -89,7 +89,11 @@ fn a_client_that_vanishes_wakes_the_reader() {
             let (mut stream, peer) = stream_and_peer();
             let reader = spawn_begun(async move { stream.read(&mut [0; 16]).await }).await;
             reset(peer);
-            assert_is_gone(&reader.await.unwrap().unwrap_err());
+            match reader.await.unwrap() {
+                // libkqueue has taken the error.
+                Ok(0) if cfg!(mini_rt_kqueue) => {}
+                result => assert_is_gone(&result.unwrap_err()),
+            }
         }
     });
 }

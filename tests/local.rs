@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::thread;
 
@@ -17,7 +16,6 @@ use mini_rt::task::{JoinSet, LocalSet, coop, spawn_local, yield_now};
 
 use support::health::assert_works;
 use support::kinds::{Kind, on_every_kind};
-use support::process::pollers_of;
 use support::random::Random;
 use support::sockets::{ask, connect, echo, listen, std_pair, stream_and_peer};
 use support::tasks::{OnDrop, on_thread, park_on, settle};
@@ -142,7 +140,6 @@ fn sockets_of_local_tasks_are_closed_with_their_set() {
         let runtime = kind.build();
         let set = LocalSet::new();
         let (ours, mut theirs) = runtime.block_on(async { stream_and_peer() });
-        let fd = ours.as_raw_fd();
         set.spawn_local(async move {
             let _kept = Rc::new(());
             let _ = echo(ours).await;
@@ -152,7 +149,7 @@ fn sockets_of_local_tasks_are_closed_with_their_set() {
             on_thread(move || ask(&peer, b"there?")).await;
             settle().await;
         });
-        assert_eq!(pollers_of(fd).len(), 1, "it waits for more");
+        assert_eq!(runtime.metrics().registered_fds(), 1, "it waits for more");
         drop(set);
         // The end of the stream, for the socket is closed, and nobody watches it.
         assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);

@@ -11,10 +11,9 @@ use mini_rt::runtime::Runtime;
 use mini_rt::task::JoinSet;
 use mini_rt::time::{Duration, Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use support::kinds::{Kind, on_every_kind, on_every_runtime};
-use support::process::{in_own_process, resident_bytes};
+use support::kinds::{on_every_kind, on_every_runtime};
 use support::sockets::{listen, stream_and_peer};
-use support::tasks::{on_thread, poll_once, until};
+use support::tasks::{on_thread, until};
 use support::watchdog::Watchdog;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -66,38 +65,6 @@ fn an_idle_limit_that_each_message_puts_off() {
             sleep(Duration::from_micros(300)).await;
         }
         assert_eq!(server.await.unwrap(), 20);
-    });
-}
-
-#[test]
-fn a_million_timers_leave_no_memory_behind() {
-    const TEST: &str = "a_million_timers_leave_no_memory_behind";
-    const TIMERS: u64 = 1_000_000;
-    in_own_process(TEST, || {
-        let _watchdog = Watchdog::seconds(TEST, 300);
-        let runtime = Kind::CurrentThread.build();
-        let metrics = runtime.metrics();
-        let mut rounds = Vec::new();
-        for _ in 0..3 {
-            runtime.block_on(async {
-                let mut sleeps = Vec::with_capacity(TIMERS as usize);
-                for number in 0..TIMERS {
-                    let mut sleep = sleep(HOUR + Duration::from_micros(number));
-                    assert!(poll_once(&mut sleep).await.is_pending());
-                    sleeps.push(sleep);
-                }
-                assert_eq!(metrics.num_timers(), TIMERS as usize);
-                drop(sleeps);
-                assert_eq!(metrics.num_timers(), 0);
-                // The core gives the memory back when it has nothing to do.
-                sleep(MILLI).await;
-            });
-            rounds.push(resident_bytes());
-        }
-        // The allocator may keep what the first round has used.
-        let grown = rounds[2].saturating_sub(rounds[1]);
-        assert!(grown < 8 << 20, "{rounds:?}");
-        assert!(rounds[2] < 100 << 20, "{rounds:?}");
     });
 }
 
@@ -164,4 +131,48 @@ fn a_runtime_that_is_dropped_ends_its_timers() {
     runtime.block_on(until(|| metrics.num_timers() == 100));
     drop(runtime);
     assert_eq!(metrics.num_timers(), 0);
+}
+
+/// Linux says how much a process has.
+#[cfg(target_os = "linux")]
+mod memory {
+    use mini_rt::time::{Duration, sleep};
+
+    use crate::support::kinds::Kind;
+    use crate::support::process::{in_own_process, resident_bytes};
+    use crate::support::tasks::poll_once;
+    use crate::support::watchdog::Watchdog;
+    use crate::{HOUR, MILLI};
+
+    #[test]
+    fn a_million_timers_leave_no_memory_behind() {
+        const TEST: &str = "memory::a_million_timers_leave_no_memory_behind";
+        const TIMERS: u64 = 1_000_000;
+        in_own_process(TEST, || {
+            let _watchdog = Watchdog::seconds(TEST, 300);
+            let runtime = Kind::CurrentThread.build();
+            let metrics = runtime.metrics();
+            let mut rounds = Vec::new();
+            for _ in 0..3 {
+                runtime.block_on(async {
+                    let mut sleeps = Vec::with_capacity(TIMERS as usize);
+                    for number in 0..TIMERS {
+                        let mut sleep = sleep(HOUR + Duration::from_micros(number));
+                        assert!(poll_once(&mut sleep).await.is_pending());
+                        sleeps.push(sleep);
+                    }
+                    assert_eq!(metrics.num_timers(), TIMERS as usize);
+                    drop(sleeps);
+                    assert_eq!(metrics.num_timers(), 0);
+                    // The core gives the memory back when it has nothing to do.
+                    sleep(MILLI).await;
+                });
+                rounds.push(resident_bytes());
+            }
+            // The allocator may keep what the first round has used.
+            let grown = rounds[2].saturating_sub(rounds[1]);
+            assert!(grown < 8 << 20, "{rounds:?}");
+            assert!(rounds[2] < 100 << 20, "{rounds:?}");
+        });
+    }
 }

@@ -13,6 +13,8 @@
 //! [`AsyncWrite`]: futures_util::io::AsyncWrite
 
 mod addr;
+#[cfg(test)]
+mod faults;
 mod sockaddr;
 mod sys;
 pub mod tcp;

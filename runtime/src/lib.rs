@@ -32,6 +32,8 @@ mod spawn;
 mod sync;
 mod sys;
 pub mod task;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub mod time;
 mod timer;
 

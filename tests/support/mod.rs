@@ -8,6 +8,7 @@
 //! | `process.rs` | what the system says about this process, and tests in a process of their own |
 //! | `sockets.rs` | pairs of streams, and blocking peers |
 //! | `health.rs` | whether a runtime still works |
+//! | `faults.rs` | system calls that fail; included by the tests inside the crates |
 //! | `tasks.rs` | threads, wakers and drops that a test can watch |
 
 #![allow(dead_code)] // each test binary uses its part

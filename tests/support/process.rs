@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::process::{self, Command};
-use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,24 +127,12 @@ pub fn open_fds() -> usize {
 }
 
 fn open_fd_numbers() -> HashSet<u64> {
-    let entries = fs::read_dir("/proc/self/fd").expect("procfs");
-    let numbers: Vec<_> = entries
-        .map(|entry| number(&entry.expect("procfs")))
-        .collect();
-    // One was that of the listing itself, which is closed.
+    library::settle();
     let is_open = |&fd: &u64| {
         // SAFETY: no memory is passed.
         unsafe { libc::fcntl(fd as RawFd, libc::F_GETFD) != -1 }
     };
-    numbers.into_iter().filter(is_open).collect()
-}
-
-fn number<T: FromStr<Err: Debug>>(entry: &fs::DirEntry) -> T {
-    entry
-        .file_name()
-        .to_string_lossy()
-        .parse()
-        .expect("a number")
+    system::fds().into_iter().filter(is_open).collect()
 }
 
 /// Leaves room for so many more descriptors.
@@ -154,32 +140,22 @@ pub fn leave_fds(count: usize) {
     let open = open_fd_numbers();
     // The limit is on their numbers, and there may be gaps.
     let first_beyond = (0..).filter(|fd| !open.contains(fd)).nth(count);
-    set_soft_limit(
-        libc::RLIMIT_NOFILE,
-        first_beyond.expect("numbers do not end"),
-    );
+    let first_beyond = first_beyond.expect("numbers do not end");
+    set_soft_limit(libc::RLIMIT_NOFILE, first_beyond as libc::rlim_t);
 }
 
-/// The kernel's numbers of the threads that run.
+/// The kernel's numbers of the threads that run; none where the system does not list them.
 pub fn thread_ids() -> Vec<libc::pid_t> {
-    let mut ids = listed_threads();
+    library::settle();
+    let mut ids = system::threads();
     loop {
         // A thread that ends while the list is being read can hide another.
-        let again = listed_threads();
+        let again = system::threads();
         if again == ids {
             return ids;
         }
         ids = again;
     }
-}
-
-fn listed_threads() -> Vec<libc::pid_t> {
-    let entries = fs::read_dir("/proc/self/task").expect("procfs");
-    let mut ids: Vec<_> = entries
-        .map(|entry| number(&entry.expect("procfs")))
-        .collect();
-    ids.sort_unstable();
-    ids
 }
 
 /// The memory that this process has resident, in bytes.
@@ -221,17 +197,20 @@ fn thread_name(thread: libc::pid_t) -> String {
     name.unwrap_or_default().trim_end().to_owned()
 }
 
-/// How often each thread but the calling one has gone to sleep.
+/// How often each thread but the calling one has gone to sleep; none where the system does not list them.
 pub fn sleeps_of_other_threads() -> Vec<(libc::pid_t, u64)> {
-    // SAFETY: no memory is passed.
-    let me = unsafe { libc::gettid() };
-    let others = thread_ids().into_iter().filter(|&thread| thread != me);
-    let sleeps = others.filter_map(|thread| {
+    let sleeps = system::other_threads().into_iter().filter_map(|thread| {
         // A thread that has ended meanwhile sleeps no more.
         let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
         Some((thread, field(&status, "voluntary_ctxt_switches:")))
     });
     sleeps.collect()
+}
+
+/// Sends a signal to every thread of this process but the calling one; to any thread where the system does
+/// not list them.
+pub fn signal_other_threads(signal: libc::c_int) {
+    system::signal_other_threads(signal);
 }
 
 fn field(text: &str, name: &str) -> u64 {
@@ -245,16 +224,17 @@ fn field(text: &str, name: &str) -> u64 {
 pub fn affordable_connections(wanted: usize) -> usize {
     const FOR_THE_REST: usize = 100;
     let needed = 2 * wanted + FOR_THE_REST;
-    if limit(libc::RLIMIT_NOFILE).rlim_cur < needed as u64 {
-        set_soft_limit(libc::RLIMIT_NOFILE, needed as u64);
+    if limit(libc::RLIMIT_NOFILE).rlim_cur < needed as libc::rlim_t {
+        set_soft_limit(libc::RLIMIT_NOFILE, needed as libc::rlim_t);
     }
-    let available = limit(libc::RLIMIT_NOFILE).rlim_cur.min(needed as u64) as usize;
+    let available = limit(libc::RLIMIT_NOFILE).rlim_cur;
+    let available = available.min(needed as libc::rlim_t) as usize;
     let affordable = available.saturating_sub(FOR_THE_REST) / 2;
     assert!(affordable > 0, "only {available} descriptors");
     affordable
 }
 
-pub fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
+pub fn limit(resource: system::Resource) -> libc::rlimit {
     let mut limits = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -265,7 +245,7 @@ pub fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
 }
 
 /// Sets a limit, as far as the hard one lets it.
-pub fn set_soft_limit(resource: libc::__rlimit_resource_t, soft: u64) {
+pub fn set_soft_limit(resource: system::Resource, soft: libc::rlim_t) {
     let hard = limit(resource).rlim_max;
     let limits = libc::rlimit {
         rlim_cur: soft.min(hard),
@@ -316,4 +296,100 @@ fn registrations(fd: RawFd) -> Vec<(RawFd, u32)> {
         }
     }
     found
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fmt::Debug;
+    use std::fs;
+    use std::str::FromStr;
+
+    pub type Resource = libc::__rlimit_resource_t;
+
+    /// Descriptors that may be open: one was that of the listing itself, which is closed.
+    pub fn fds() -> Vec<u64> {
+        numbers_in("/proc/self/fd")
+    }
+
+    pub fn threads() -> Vec<libc::pid_t> {
+        let mut ids = numbers_in("/proc/self/task");
+        ids.sort_unstable();
+        ids
+    }
+
+    pub fn other_threads() -> Vec<libc::pid_t> {
+        // SAFETY: no memory is passed.
+        let me = unsafe { libc::gettid() };
+        let mut ids = super::thread_ids();
+        ids.retain(|&thread| thread != me);
+        ids
+    }
+
+    pub fn signal_other_threads(signal: libc::c_int) {
+        for thread in other_threads() {
+            // SAFETY: no memory is passed. A thread that has ended meanwhile gets nothing.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
+        }
+    }
+
+    fn numbers_in<T: FromStr<Err: Debug>>(folder: &str) -> Vec<T> {
+        let number = |entry: fs::DirEntry| entry.file_name().to_string_lossy().parse();
+        fs::read_dir(folder)
+            .expect("procfs")
+            .map(|entry| number(entry.expect("procfs")).expect("a number"))
+            .collect()
+    }
+}
+
+/// Systems that list neither descriptors nor threads in files.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub type Resource = libc::c_int;
+
+    /// Descriptors that may be open: a new one has the lowest number that is free, and no test needs so many.
+    pub fn fds() -> std::ops::Range<u64> {
+        0..32_768
+    }
+
+    pub fn threads() -> Vec<libc::pid_t> {
+        Vec::new()
+    }
+
+    pub fn other_threads() -> Vec<libc::pid_t> {
+        Vec::new()
+    }
+
+    pub fn signal_other_threads(signal: libc::c_int) {
+        // SAFETY: no memory is passed.
+        unsafe { libc::kill(libc::getpid(), signal) };
+    }
+}
+
+/// libkqueue has descriptors and threads of its own for as long as there is a kqueue, and lets go of one that is
+/// closed a moment later.
+#[cfg(all(target_os = "linux", mini_rt_kqueue))]
+mod library {
+    use std::sync::Once;
+
+    #[link(name = "kqueue")]
+    unsafe extern "C" {
+        fn kqueue() -> libc::c_int;
+        fn libkqueue_drain_pending_close();
+    }
+
+    /// Has what is the library's own begin, to last as long as the process, and what was closed end.
+    pub fn settle() {
+        static FIRST: Once = Once::new();
+        FIRST.call_once(|| {
+            // SAFETY: nothing is passed. Nobody owns the kqueue, so it is never closed.
+            assert_ne!(unsafe { kqueue() }, -1);
+        });
+        // SAFETY: nothing is passed.
+        unsafe { libkqueue_drain_pending_close() };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", mini_rt_kqueue)))]
+mod library {
+    pub fn settle() {}
 }

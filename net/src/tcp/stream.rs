@@ -224,7 +224,7 @@ impl AsyncTcpStream {
     /// Nothing is lost if the future is dropped.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.fd
-            .async_io(Interest::READABLE, |stream| sys::retry(|| stream.peek(buf)))
+            .async_io(Interest::READABLE, |stream| sys::peek(stream, buf))
             .await
     }
 
@@ -234,9 +234,8 @@ impl AsyncTcpStream {
     ///
     /// As for [`peek`](Self::peek).
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.fd.poll_io(cx, Interest::READABLE, |stream| {
-            sys::retry(|| stream.peek(buf))
-        })
+        self.fd
+            .poll_io(cx, Interest::READABLE, |stream| sys::peek(stream, buf))
     }
 
     /// Ends one direction or both. Who waits to read sees the end of the stream; the peer does
@@ -246,7 +245,7 @@ impl AsyncTcpStream {
     ///
     /// The system's, [`NotConnected`](io::ErrorKind::NotConnected) if the connection is gone.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.fd.get_ref().shutdown(how)
+        sys::shutdown(self.fd.get_ref(), how)
     }
 
     /// Lends the two directions, to be used side by side within one task.

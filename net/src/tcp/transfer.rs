@@ -5,9 +5,8 @@
 //! fewer bytes than it could have tells the runtime that the socket is drained or full, so buffers
 //! beyond what one system call takes are cut off before, not counted as room that was left.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -26,9 +25,8 @@ impl AsyncTcpStream {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing to read, otherwise the
     /// system's.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.fd.try_io(Interest::READABLE, |mut stream| {
-            sys::retry(|| stream.read(buf))
-        })
+        self.fd
+            .try_io(Interest::READABLE, |stream| sys::receive(stream, buf))
     }
 
     /// Like [`try_read`](Self::try_read) into several buffers, one after the other.
@@ -37,8 +35,8 @@ impl AsyncTcpStream {
     ///
     /// As for [`try_read`](Self::try_read).
     pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.fd.try_io(Interest::READABLE, |mut stream| {
-            sys::retry(|| stream.read_vectored(bufs))
+        self.fd.try_io(Interest::READABLE, |stream| {
+            sys::receive_vectored(stream, bufs)
         })
     }
 
@@ -48,9 +46,8 @@ impl AsyncTcpStream {
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room, otherwise the system's.
     pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.fd.try_io(Interest::WRITABLE, |mut stream| {
-            sys::retry(|| stream.write(buf))
-        })
+        self.fd
+            .try_io(Interest::WRITABLE, |stream| sys::send(stream, buf))
     }
 
     /// Like [`try_write`](Self::try_write) from several buffers, one after the other.
@@ -61,7 +58,7 @@ impl AsyncTcpStream {
     pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let bufs = &bufs[..bufs.len().min(sys::MAX_BUFFERS)];
         self.fd.try_io(Interest::WRITABLE, |stream| {
-            sys::retry(|| sys::send_vectored(stream.as_fd(), bufs))
+            sys::send_vectored(stream, bufs)
         })
     }
 }
@@ -73,8 +70,8 @@ impl AsyncRead for &AsyncTcpStream {
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         self.fd
-            .poll_transfer(cx, Interest::READABLE, buf.len(), |mut stream| {
-                sys::retry(|| stream.read(buf))
+            .poll_transfer(cx, Interest::READABLE, buf.len(), |stream| {
+                sys::receive(stream, buf)
             })
     }
 
@@ -87,8 +84,8 @@ impl AsyncRead for &AsyncTcpStream {
         let bufs = &mut bufs[..count];
         let len = bufs.iter().map(|buf| buf.len()).sum();
         self.fd
-            .poll_transfer(cx, Interest::READABLE, len, |mut stream| {
-                sys::retry(|| stream.read_vectored(bufs))
+            .poll_transfer(cx, Interest::READABLE, len, |stream| {
+                sys::receive_vectored(stream, bufs)
             })
     }
 }
@@ -100,8 +97,8 @@ impl AsyncWrite for &AsyncTcpStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.fd
-            .poll_transfer(cx, Interest::WRITABLE, buf.len(), |mut stream| {
-                sys::retry(|| stream.write(buf))
+            .poll_transfer(cx, Interest::WRITABLE, buf.len(), |stream| {
+                sys::send(stream, buf)
             })
     }
 
@@ -114,7 +111,7 @@ impl AsyncWrite for &AsyncTcpStream {
         let len = bufs.iter().map(|buf| buf.len()).sum();
         self.fd
             .poll_transfer(cx, Interest::WRITABLE, len, |stream| {
-                sys::retry(|| sys::send_vectored(stream.as_fd(), bufs))
+                sys::send_vectored(stream, bufs)
             })
     }
 

@@ -12,7 +12,7 @@ mod linux {
     use std::io;
     use std::mem;
 
-    use crate::sys::syscall;
+    use crate::sys::syscall::{Call, syscall};
 
     /// A set of CPUs: a bit for each, in the kernel's layout.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ mod linux {
             loop {
                 let mut set = Self(vec![0; room / WORD_BITS].into());
                 // SAFETY: the kernel writes at most as many bytes as it is told that there are.
-                let result = syscall(unsafe {
+                let result = syscall(Call::GetAffinity, || unsafe {
                     libc::sched_getaffinity(0, set.size(), set.0.as_mut_ptr().cast())
                 });
                 match result {
@@ -58,8 +58,10 @@ mod linux {
         /// Keeps the calling thread, and those that it will start, on these CPUs.
         pub(crate) fn hold_this_thread(&self) -> io::Result<()> {
             // SAFETY: the kernel reads as many bytes as it is told that there are.
-            let result = unsafe { libc::sched_setaffinity(0, self.size(), self.0.as_ptr().cast()) };
-            syscall(result).map(drop)
+            let result = syscall(Call::SetAffinity, || unsafe {
+                libc::sched_setaffinity(0, self.size(), self.0.as_ptr().cast())
+            });
+            result.map(drop)
         }
 
         fn has(&self, cpu: usize) -> bool {
@@ -102,11 +104,12 @@ mod linux {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unsupported {
+    use std::convert::Infallible;
     use std::io;
 
     /// There is no such set, so nothing can be done with one.
     #[derive(Clone)]
-    pub(crate) enum CpuSet {}
+    pub(crate) struct CpuSet(Infallible);
 
     impl CpuSet {
         pub(crate) fn of_this_thread() -> io::Result<Self> {
@@ -117,11 +120,11 @@ mod unsupported {
         }
 
         pub(crate) fn singles(&self) -> Vec<Self> {
-            match *self {}
+            match self.0 {}
         }
 
         pub(crate) fn hold_this_thread(&self) -> io::Result<()> {
-            match *self {}
+            match self.0 {}
         }
     }
 }

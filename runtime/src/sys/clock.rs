@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use super::syscall::{Call, unchecked};
+
 #[cfg(target_vendor = "apple")]
 const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
 #[cfg(not(target_vendor = "apple"))]
@@ -17,7 +19,9 @@ pub(crate) fn nanoseconds() -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: the call writes a timespec there. It cannot fail: every system that is supported has the clock.
     let time = unsafe {
-        libc::clock_gettime(CLOCK, time.as_mut_ptr());
+        unchecked(Call::ReadClock, || {
+            libc::clock_gettime(CLOCK, time.as_mut_ptr())
+        });
         time.assume_init()
     };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64

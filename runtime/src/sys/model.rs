@@ -2,8 +2,12 @@
 //!
 //! Descriptors are plain numbers. A model makes one readable with [`Poller::trigger`], and it stays so: like
 //! the kernel, the poller also reports it when it is added or modified later.
+//!
+//! Loom has no clock. So it is the model that lets time pass, with [`Poller::let_time_pass`], once for each
+//! time-out that is to run out; otherwise a wait with a time-out lasts for ever.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -11,24 +15,32 @@ use std::time::Duration;
 use super::{Event, Interest, Ready};
 use crate::sync::{Condvar, Mutex};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Poller {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     registered: HashMap<RawFd, (u64, Interest)>,
     readable: HashSet<RawFd>,
     pending: Vec<Event>,
     woken: bool,
+    /// What is to happen when the next time-outs run out.
+    time_outs: VecDeque<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Default)]
 pub(crate) struct Events {
     events: Vec<Event>,
     has_wake_up: bool,
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").finish_non_exhaustive()
+    }
 }
 
 impl Poller {
@@ -86,11 +98,23 @@ impl Poller {
         }
     }
 
-    /// A wait with a time-out lasts for ever, unless it is zero: loom has no clock, and nothing may rely on
-    /// time alone.
+    /// Ends a wait with a time-out, the one that is under way or else the next, and calls `then` as it ends.
+    #[cfg(test)]
+    pub(crate) fn let_time_pass(&self, then: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock();
+        state.time_outs.push_back(Box::new(then));
+        self.changed.notify_all();
+    }
+
+    /// Waits for something to report; for ever if there is no time-out.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let mut state = self.state.lock();
         while timeout != Some(Duration::ZERO) && !state.woken && state.pending.is_empty() {
+            let time_out = timeout.and_then(|_| state.time_outs.pop_front());
+            if let Some(then) = time_out {
+                then();
+                break;
+            }
             state = self.changed.wait(state);
         }
         events.has_wake_up = std::mem::take(&mut state.woken);

@@ -3,6 +3,9 @@
 //! Linux lets a sleep last 50 us longer than asked, to wake up for several things at once. That is a setting
 //! of each thread, and worth nothing to a thread that waits for one timer at a time.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::syscall::{Call, syscall, unchecked};
+
 /// While it lives, the calling thread's sleeps end within microseconds of their time.
 #[derive(Debug)]
 pub(crate) struct Punctual {
@@ -10,20 +13,30 @@ pub(crate) struct Punctual {
     before: libc::c_int,
 }
 
+/// What the system takes for the thread's default.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const THREADS_DEFAULT: libc::c_ulong = 0;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl Punctual {
     pub(crate) fn begin() -> Self {
         // SAFETY: the call has no further arguments, and returns the setting.
-        let before = unsafe { libc::prctl(libc::PR_GET_TIMERSLACK) };
+        let before = syscall(Call::GetTimerSlack, || unsafe {
+            libc::prctl(libc::PR_GET_TIMERSLACK)
+        });
         Self::set(1_000);
-        Self { before }
+        Self {
+            before: before.unwrap_or(THREADS_DEFAULT as libc::c_int),
+        }
     }
 
     /// A system that refuses leaves sleeps as they are, which does no harm.
     fn set(nanoseconds: libc::c_int) {
-        let nanoseconds = libc::c_ulong::try_from(nanoseconds).unwrap_or(0);
-        // SAFETY: the call takes a number, and 0 stands for the thread's default.
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, nanoseconds) };
+        let nanoseconds = libc::c_ulong::try_from(nanoseconds).unwrap_or(THREADS_DEFAULT);
+        // SAFETY: the call takes a number.
+        unchecked(Call::SetTimerSlack, || unsafe {
+            libc::prctl(libc::PR_SET_TIMERSLACK, nanoseconds)
+        });
     }
 }
 

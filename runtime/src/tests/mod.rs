@@ -1,0 +1,3 @@
+//! Tests of the whole crate that need to see inside.
+
+mod faults;
