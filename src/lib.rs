@@ -34,7 +34,8 @@
 //!
 //! # Systems
 //!
-//! Linux, with epoll. Elsewhere the crate does not compile, and says so.
+//! Linux, with epoll. macOS and the BSDs, with kqueue: it is type-checked for them, and its tests run on Linux with
+//! libkqueue, but nobody has run it there yet. Elsewhere the crate does not compile, and says so.
 
 pub use mini_rt_macros::{main, test};
 pub use mini_rt_runtime::{block_on, runtime, spawn, spawn_blocking, spawn_local, task_local};

@@ -45,7 +45,7 @@ mod models;
 use std::future::Future;
 use std::io;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use self::core::{Core, Remote};
 pub(crate) use self::hooks::Hooks;
@@ -54,7 +54,7 @@ use self::idle::Idle;
 pub(crate) use self::in_place::block_in_place;
 use self::lending::Lending;
 use self::rescue::Watch;
-pub(crate) use self::timers::{Started, start_timer};
+pub(crate) use self::timers::{Started, reset_timer, start_timer};
 use self::worker::Worker;
 use crate::blocking::{self, StartThread};
 use crate::queue::Injector;
@@ -108,17 +108,18 @@ impl Shared {
     pub(crate) fn new(config: Config, blocking: blocking::Pool) -> io::Result<Arc<Self>> {
         let cores = config.cores;
         let (locals, remotes): (Vec<_>, Vec<_>) = (0..cores).map(Core::new).unzip();
-        Ok(Arc::new(Self {
+        let reactors = Reactors::new(cores)?;
+        Ok(Arc::new_cyclic(|shared: &Weak<Self>| Self {
             cores: remotes.into(),
             injector: Injector::new(),
             idle: Idle::new(cores),
             lending: Lending::new(locals, config.start_worker),
-            reactors: Reactors::new(cores)?,
+            reactors,
             blocking,
             hooks: config.hooks,
             measure_task_time: config.measure_task_time,
             clock: Clock::new(),
-            timers: Timers::new(cores),
+            timers: Timers::new(cores, shared.clone()),
             watch: Watch::new(),
             shut_down: AtomicBool::new(false),
             collected: shutdown::Collected::default(),

@@ -7,14 +7,13 @@
 //! What always holds: a core that has timers is held by somebody who turns its wheel, or waits for a
 //! `block_on`; and if its holder is blocked, whoever rescues it turns the wheel.
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::worker::Worker;
 use super::{Shared, context};
 use crate::sync::atomic::{Ordering::SeqCst, fence};
-use crate::timer::{Moment, NEVER, TimerKey};
+use crate::timer::{Moment, NEVER, Timer, Turners};
 
 /// A deadline that is farther away than this since the core's last look at the clock is not past. Nearer
 /// ones are worth a look.
@@ -24,7 +23,7 @@ const NEAR: Moment = 2_000_000;
 pub(crate) enum Started {
     /// Nothing: the moment is past.
     Past,
-    Waiting(Arc<Shared>, TimerKey),
+    Waiting(Timer),
     /// Nothing: the runtime has ended.
     Ended,
 }
@@ -35,18 +34,44 @@ pub(crate) fn start_timer(deadline: Moment, waker: &Waker) -> Option<Started> {
     context::with_current_worker(|worker| Some(worker?.start_timer(deadline, waker)))
 }
 
+/// Moves a timer to another deadline, and to the core of its runtime that this thread holds, if it holds one;
+/// false if it has fired.
+pub(crate) fn reset_timer(timer: &mut Timer, deadline: Moment) -> bool {
+    context::with_any_worker(|worker| {
+        let Some(worker) = worker.filter(|worker| worker.shared.timers.have(timer)) else {
+            let waits = timer.reset(deadline);
+            if waits {
+                timer.call_turner();
+            }
+            return waits;
+        };
+        let core = worker.core_index();
+        if timer.core() == core {
+            return timer.reset(deadline);
+        }
+        let waker = timer.cancel();
+        let moved = waker.and_then(|waker| worker.shared.timers.start(core, deadline, waker).ok());
+        moved.map(|moved| *timer = moved).is_some()
+    })
+}
+
+impl Turners for Shared {
+    /// *Ordering:* who is about to sleep announces that, and then looks at the timers, under their lock; so
+    /// either it finds what was just placed there, or the notice finds the sleeper.
+    fn call(&self, core: usize) {
+        self.reactors.get(core).notify();
+        self.ensure_driven(core);
+    }
+}
+
 impl Shared {
     /// As [`start_timer`], from a thread that holds no core of the runtime.
-    pub(crate) fn start_timer_from_outside(
-        self: Arc<Self>,
-        deadline: Moment,
-        waker: &Waker,
-    ) -> Started {
+    pub(crate) fn start_timer_from_outside(&self, deadline: Moment, waker: &Waker) -> Started {
         if self.is_past(deadline) {
             return Started::Past;
         }
         match self.place_timer(None, deadline, waker.clone()) {
-            Some(timer) => Started::Waiting(self, timer),
+            Some(timer) => Started::Waiting(timer),
             None => Started::Ended,
         }
     }
@@ -81,7 +106,7 @@ impl Shared {
         worker: Option<&Worker>,
         deadline: Moment,
         waker: Waker,
-    ) -> Option<TimerKey> {
+    ) -> Option<Timer> {
         match worker {
             Some(worker) => {
                 let core = worker.core_index();
@@ -92,39 +117,11 @@ impl Shared {
     }
 
     #[cold]
-    fn place_timer_from_outside(&self, deadline: Moment, waker: Waker) -> Option<TimerKey> {
+    fn place_timer_from_outside(&self, deadline: Moment, waker: Waker) -> Option<Timer> {
         let core = self.next_core_in_turn();
         let timer = self.timers.start(core, deadline, waker).ok()?;
-        self.have_looked_at(core);
+        self.call(core);
         Some(timer)
-    }
-
-    /// Moves a timer to another deadline, and to this thread's core; `None` if it has fired. Afterwards it
-    /// has the name that comes back.
-    pub(crate) fn reset_timer(&self, timer: TimerKey, deadline: Moment) -> Option<TimerKey> {
-        let core = timer.core();
-        match self.current_core() {
-            Some(current) if current != core => {
-                let waker = self.timers.cancel(timer)?;
-                self.timers.start(current, deadline, waker).ok()
-            }
-            current => {
-                let waits = self.timers.reset(timer, deadline);
-                if waits && current.is_none() {
-                    self.have_looked_at(core);
-                }
-                waits.then_some(timer)
-            }
-        }
-    }
-
-    /// Has whoever holds a core look at its timers again before it sleeps, or sleeps on.
-    ///
-    /// *Ordering:* who is about to sleep announces that, and then looks at the timers, under their lock; so
-    /// either it finds what was just placed there, or the notice finds the sleeper.
-    fn have_looked_at(&self, core: usize) {
-        self.reactors.get(core).notify();
-        self.ensure_driven(core);
     }
 
     /// Notes that something has begun which time must not jump over.
@@ -158,7 +155,7 @@ impl Worker {
             return Started::Past;
         }
         match shared.place_timer(Some(self), deadline, waker.clone()) {
-            Some(timer) => Started::Waiting(shared.clone(), timer),
+            Some(timer) => Started::Waiting(timer),
             None => Started::Ended,
         }
     }

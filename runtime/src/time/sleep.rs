@@ -6,14 +6,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::Instant;
 use crate::coop;
-use crate::scheduler::{Shared, Started, context, start_timer};
-use crate::timer::{Look, TimerKey};
+use crate::scheduler::{Started, context, reset_timer, start_timer};
+use crate::timer::{Look, Timer};
 
 /// Waits for so long, or a little longer.
 ///
@@ -94,7 +93,7 @@ pub struct Sleep {
 enum State {
     /// Not polled since it was made or elapsed.
     New,
-    Waiting(Arc<Shared>, TimerKey),
+    Waiting(Timer),
     Elapsed,
 }
 
@@ -108,7 +107,7 @@ impl Sleep {
     pub fn is_elapsed(&self) -> bool {
         match &self.state {
             State::New => false,
-            State::Waiting(shared, timer) => !shared.timers.is_live(*timer),
+            State::Waiting(timer) => !timer.is_live(),
             State::Elapsed => true,
         }
     }
@@ -131,9 +130,8 @@ impl Sleep {
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        if let State::Waiting(shared, timer) = &mut self.state {
-            if let Some(moved) = shared.reset_timer(*timer, deadline.moment()) {
-                *timer = moved;
+        if let State::Waiting(timer) = &mut self.state {
+            if reset_timer(timer, deadline.moment()) {
                 return;
             }
         }
@@ -159,8 +157,8 @@ impl Sleep {
     fn begin(&mut self, started: Started) -> Poll<()> {
         match started {
             Started::Past => Poll::Ready(()),
-            Started::Waiting(shared, timer) => {
-                self.state = State::Waiting(shared, timer);
+            Started::Waiting(timer) => {
+                self.state = State::Waiting(timer);
                 Poll::Pending
             }
             Started::Ended => panic!("{ENDED}"),
@@ -180,10 +178,10 @@ impl Future for Sleep {
         let polled = match &self.state {
             State::New => self.start(cx),
             State::Elapsed => Poll::Ready(()),
-            State::Waiting(shared, timer) => match shared.timers.look(*timer, cx.waker()) {
+            State::Waiting(timer) => match timer.look(cx.waker()) {
                 Look::Waiting => Poll::Pending,
                 Look::Fired => Poll::Ready(()),
-                Look::Closed if shared.is_past(self.deadline.moment()) => Poll::Ready(()),
+                Look::Closed if self.deadline <= Instant::now() => Poll::Ready(()),
                 Look::Closed => panic!("{ENDED}"),
             },
         };
@@ -192,14 +190,6 @@ impl Future for Sleep {
             progress.made_progress();
         }
         polled
-    }
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        if let Self::Waiting(shared, timer) = self {
-            drop(shared.timers.cancel(*timer));
-        }
     }
 }
 

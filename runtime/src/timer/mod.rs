@@ -1,7 +1,8 @@
 //! Timers: a wheel per core, and the clock that they go by.
 //!
 //! Each core has a wheel behind a lock of its own, which its holder takes mostly alone. A timer stays with
-//! the core that it was started on; whoever holds the core turns its wheel, and anybody may.
+//! the core that it was started on; whoever holds the core turns its wheel, and anybody may. A [`Timer`] refers
+//! to its wheel and not to the runtime, so cores that start and end timers write to nothing in common.
 //!
 //! What always holds:
 //! - No waker is woken, cloned or dropped while a wheel is locked.
@@ -18,10 +19,11 @@ mod models;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 pub(crate) use self::clock::{Clock, Moment, NEVER};
-use self::wheel::{Stale, Wheel};
+use self::wheel::{Stale, TimerKey, Wheel};
 use crate::contain::contain;
 use crate::sync::Mutex;
 
@@ -30,11 +32,19 @@ use crate::sync::Mutex;
 const LIMIT: usize = 128;
 
 /// All timers of a runtime.
-pub(crate) struct Timers(Box<[Lane]>);
+pub(crate) struct Timers(Box<[Arc<Lane>]>);
 
-/// Those of one core, on cache lines of their own.
+/// Those who turn the wheels.
+pub(crate) trait Turners: Send + Sync {
+    /// Has whoever holds a core look at its timers again before it sleeps, or sleeps on.
+    fn call(&self, core: usize);
+}
+
+/// The timers of one core, on cache lines of their own.
 #[repr(align(128))]
 struct Lane {
+    core: usize,
+    turners: Weak<dyn Turners>,
     contents: Mutex<Contents>,
     /// A moment before which nothing fires, to spare a look. Written under the lock, and read without: who
     /// sees an old value looks again, with the lock, before it sleeps.
@@ -46,11 +56,10 @@ struct Contents {
     closed: bool,
 }
 
-/// A timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimerKey {
-    core: u32,
-    place: wheel::TimerKey,
+/// A timer. It ends when this is dropped.
+pub(crate) struct Timer {
+    lane: Arc<Lane>,
+    key: TimerKey,
 }
 
 /// What became of a timer that somebody looks at.
@@ -71,12 +80,6 @@ impl Look {
     }
 }
 
-impl TimerKey {
-    pub(crate) fn core(self) -> usize {
-        self.core as usize
-    }
-}
-
 impl Lane {
     /// Notes, under the lock, that something may fire at a moment.
     fn expect(&self, moment: Moment) {
@@ -93,15 +96,23 @@ impl Lane {
 }
 
 impl Timers {
-    pub(crate) fn new(cores: usize) -> Self {
-        let lane = |_| Lane {
+    pub(crate) fn new(cores: usize, turners: Weak<dyn Turners>) -> Self {
+        let lane = |core| Lane {
+            core,
+            turners: turners.clone(),
             contents: Mutex::new(Contents {
                 wheel: Wheel::new(),
                 closed: false,
             }),
             quiet_until: AtomicU64::new(Moment::MAX),
         };
-        Self((0..cores).map(lane).collect())
+        Self((0..cores).map(lane).map(Arc::new).collect())
+    }
+
+    /// Whether a timer is one of these.
+    pub(crate) fn have(&self, timer: &Timer) -> bool {
+        let lane = self.0.get(timer.lane.core);
+        lane.is_some_and(|lane| Arc::ptr_eq(lane, &timer.lane))
     }
 
     /// Starts a timer with a core; gives the waker back after the end.
@@ -111,72 +122,17 @@ impl Timers {
         core: usize,
         deadline: Moment,
         waker: Waker,
-    ) -> Result<TimerKey, Waker> {
+    ) -> Result<Timer, Waker> {
         let lane = &self.0[core];
         let mut contents = lane.contents.lock();
         if contents.closed {
             return Err(waker);
         }
         lane.expect(deadline);
-        Ok(TimerKey {
-            core: core as u32,
-            place: contents.wheel.insert(deadline, waker),
-        })
-    }
-
-    /// Moves a timer to another deadline; false if it has fired.
-    pub(crate) fn reset(&self, timer: TimerKey, deadline: Moment) -> bool {
-        let lane = &self.0[timer.core()];
-        let mut contents = lane.contents.lock();
-        lane.expect(deadline);
-        contents.wheel.reset(timer.place, deadline)
-    }
-
-    /// Looks whether a timer has fired; otherwise it will wake this waker.
-    #[inline]
-    pub(crate) fn look(&self, timer: TimerKey, waker: &Waker) -> Look {
-        let lane = &self.0[timer.core()].contents;
-        let known = {
-            let contents = lane.lock();
-            contents
-                .wheel
-                .wakes(timer.place, waker)
-                .map_err(|Stale| contents.closed)
-        };
-        match known {
-            Ok(true) => return Look::Waiting,
-            Ok(false) => {}
-            Err(closed) => return Look::gone(closed),
-        }
-        // A clone is foreign code too, and may take locks of its own.
-        let waker = waker.clone();
-        let mut contents = lane.lock();
-        let closed = contents.closed;
-        let replaced = contents.wheel.set_waker(timer.place, waker);
+        let key = contents.wheel.insert(deadline, waker);
         drop(contents);
-        match replaced {
-            Ok(_dropped) => Look::Waiting,
-            Err(_dropped) => Look::gone(closed),
-        }
-    }
-
-    /// Whether a timer has yet to fire.
-    pub(crate) fn is_live(&self, timer: TimerKey) -> bool {
-        self.0[timer.core()]
-            .contents
-            .lock()
-            .wheel
-            .is_live(timer.place)
-    }
-
-    /// Ends a timer, and gives its waker back if it has not fired.
-    #[inline]
-    pub(crate) fn cancel(&self, timer: TimerKey) -> Option<Waker> {
-        self.0[timer.core()]
-            .contents
-            .lock()
-            .wheel
-            .cancel(timer.place)
+        let lane = lane.clone();
+        Ok(Timer { lane, key })
     }
 
     /// When a core's wheel has to be turned next.
@@ -233,5 +189,71 @@ impl Timers {
             }
             due.into_iter().for_each(|waker| contain(|| waker.wake()));
         }
+    }
+}
+
+impl Timer {
+    pub(crate) fn core(&self) -> usize {
+        self.lane.core
+    }
+
+    /// Moves it to another deadline; false if it has fired.
+    pub(crate) fn reset(&self, deadline: Moment) -> bool {
+        let mut contents = self.lane.contents.lock();
+        self.lane.expect(deadline);
+        contents.wheel.reset(self.key, deadline)
+    }
+
+    /// Has whoever holds its core look when the first timer is due.
+    pub(crate) fn call_turner(&self) {
+        if let Some(turners) = self.lane.turners.upgrade() {
+            turners.call(self.lane.core);
+        }
+    }
+
+    /// Looks whether it has fired; otherwise it will wake this waker.
+    #[inline]
+    pub(crate) fn look(&self, waker: &Waker) -> Look {
+        let lane = &self.lane.contents;
+        let known = {
+            let contents = lane.lock();
+            contents
+                .wheel
+                .wakes(self.key, waker)
+                .map_err(|Stale| contents.closed)
+        };
+        match known {
+            Ok(true) => return Look::Waiting,
+            Ok(false) => {}
+            Err(closed) => return Look::gone(closed),
+        }
+        // A clone is foreign code too, and may take locks of its own.
+        let waker = waker.clone();
+        let mut contents = lane.lock();
+        let closed = contents.closed;
+        let replaced = contents.wheel.set_waker(self.key, waker);
+        drop(contents);
+        match replaced {
+            Ok(_dropped) => Look::Waiting,
+            Err(_dropped) => Look::gone(closed),
+        }
+    }
+
+    /// Whether it has yet to fire.
+    pub(crate) fn is_live(&self) -> bool {
+        self.lane.contents.lock().wheel.is_live(self.key)
+    }
+
+    /// Ends it, and gives its waker back if it has not fired.
+    #[inline]
+    pub(crate) fn cancel(&self) -> Option<Waker> {
+        self.lane.contents.lock().wheel.cancel(self.key)
+    }
+}
+
+impl Drop for Timer {
+    #[inline]
+    fn drop(&mut self) {
+        drop(self.cancel());
     }
 }

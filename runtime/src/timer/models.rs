@@ -1,7 +1,7 @@
 //! Loom models of timers: each wakes whoever waits for it once, or nobody if it was cancelled, whichever
 //! threads meet there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use loom::thread;
@@ -35,11 +35,18 @@ impl Wakes {
     }
 }
 
-fn timers() -> Arc<Timers> {
-    Arc::new(Timers::new(1))
+/// Nobody sleeps here who would have to be called.
+struct Awake;
+
+impl Turners for Awake {
+    fn call(&self, _core: usize) {}
 }
 
-fn start(timers: &Timers, wakes: &Arc<Wakes>) -> TimerKey {
+fn timers() -> Arc<Timers> {
+    Arc::new(Timers::new(1, Weak::<Awake>::new()))
+}
+
+fn start(timers: &Timers, wakes: &Arc<Wakes>) -> Timer {
     let started = timers.start(0, NOW, wakes.waker());
     started.expect("nothing has ended yet")
 }
@@ -56,7 +63,7 @@ fn fire_meets_cancel() {
         let (timers, wakes) = (timers(), Wakes::new());
         let timer = start(&timers, &wakes);
         let firing = fire(&timers);
-        let cancelled = usize::from(timers.cancel(timer).is_some());
+        let cancelled = usize::from(timer.cancel().is_some());
         let fired = firing.join().unwrap();
         assert_eq!((fired + cancelled, wakes.count()), (1, fired));
         assert_eq!((timers.len(), Arc::strong_count(&wakes)), (0, 1));
@@ -70,7 +77,7 @@ fn fire_meets_reset() {
         let (timers, wakes) = (timers(), Wakes::new());
         let timer = start(&timers, &wakes);
         let firing = fire(&timers);
-        let put_off = timers.reset(timer, 2 * NOW);
+        let put_off = timer.reset(2 * NOW);
         let fired = firing.join().unwrap();
         assert_eq!((fired, wakes.count()), (usize::from(!put_off), fired));
         assert_eq!(timers.fire(0, 2 * NOW), usize::from(put_off));
@@ -85,7 +92,7 @@ fn fire_meets_look() {
         let (timers, before, after) = (timers(), Wakes::new(), Wakes::new());
         let timer = start(&timers, &before);
         let firing = fire(&timers);
-        let look = timers.look(timer, &after.waker());
+        let look = timer.look(&after.waker());
         assert_eq!(firing.join().unwrap(), 1);
         match look {
             Look::Waiting => assert_eq!((before.count(), after.count()), (0, 1)),
@@ -100,8 +107,7 @@ fn fire_meets_look() {
 fn two_fire() {
     check(3, || {
         let (timers, wakes) = (timers(), Wakes::new());
-        start(&timers, &wakes);
-        start(&timers, &wakes);
+        let _timers = [start(&timers, &wakes), start(&timers, &wakes)];
         let firing = fire(&timers);
         let fired = timers.fire(0, NOW);
         assert_eq!(fired + firing.join().unwrap(), 2);
@@ -123,7 +129,7 @@ fn start_meets_the_end() {
         let timer = started.ok();
         assert_eq!(wakes.count(), usize::from(timer.is_some()));
         if let Some(timer) = timer {
-            assert_eq!(timers.look(timer, Waker::noop()), Look::Closed);
+            assert_eq!(timer.look(Waker::noop()), Look::Closed);
         }
         assert_eq!(timers.len(), 0);
     });
