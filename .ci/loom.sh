@@ -9,5 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export RUSTFLAGS="--cfg loom -D warnings ${RUSTFLAGS:-}"
-exec cargo test --locked --release --target-dir "${CARGO_TARGET_DIR:-target}/loom" \
-    -p mini_rt_runtime --lib -- "${1:-models}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --locked --release --target-dir "${CARGO_TARGET_DIR:-target}/loom" \
+    -p mini_rt_runtime --lib -- "${1:-models}" --show-output | tee "$log"
+awk '/^[0-9]+ interleavings$/ { sum += $1; models++ }
+    END { print models + 0 " models, " sum + 0 " interleavings"; exit !models }' "$log"

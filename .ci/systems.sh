@@ -2,7 +2,7 @@
 # Type-checks the library crates, their tests and the examples for systems with kqueue: what differs between
 # the systems must compile on each, for nobody runs it here. Nothing is linked.
 #
-#     .ci/systems.sh [cargo check arguments]             1 min a system the first time, then seconds
+#     .ci/systems.sh [cargo check arguments]         1 min a system the first time, later 20 s
 #     TARGETS=aarch64-apple-darwin .ci/systems.sh
 #
 # Takes the compiler that toolchain.sh makes, and checks the standard library from its sources: no toolchain

@@ -126,6 +126,8 @@ impl<T> Local<T> {
     }
 
     /// Slots that can be filled right away. Thieves may make them more, nobody fewer.
+    ///
+    /// *Ordering:* acquire, as in `push`: thieves have copied what was in these slots.
     pub(super) fn room(&self) -> u32 {
         let head = Head::unpack(self.ring.head.load(Acquire));
         CAPACITY - self.tail().wrapping_sub(head.steal)
@@ -155,8 +157,8 @@ impl<T> Local<T> {
             // A thief is about to free slots.
             return injector.push(item);
         }
-        // *Ordering:* release, in line with all moves of `head`; the slots read below were written by
-        // this thread.
+        // *Ordering:* release, as in `pop`: who acquires this move sees no older `tail`. The slots read
+        // below were written by this thread.
         let taken =
             self.ring
                 .head
@@ -187,8 +189,8 @@ impl<T> Local<T> {
 
     /// Takes the oldest item.
     ///
-    /// *Ordering:* acquire and release on `head`, in line with all its moves: a thief that acquires this
-    /// move also sees `tail` at least as far as it was here.
+    /// *Ordering:* release, so that whoever acquires this move, in `len` or `book_half`, sees `tail` at least
+    /// as far as it was here. Acquire in line with all moves of `head`; the owner reads only what it wrote.
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
         let mut word = self.ring.head.load(Acquire);
@@ -215,7 +217,8 @@ impl<T> Local<T> {
 impl<T> Ring<T> {
     /// Items that are ready, at some moment.
     ///
-    /// *Ordering:* `head` before `tail`, both acquire, so that the difference is never negative.
+    /// *Ordering:* `head` before `tail`, and by acquire, so that the difference is never negative; its partner
+    /// is the release of those who move `head`. That of `tail` is not needed to count.
     pub(crate) fn len(&self) -> u32 {
         let head = Head::unpack(self.head.load(Acquire));
         self.tail.load(Acquire).wrapping_sub(head.real)
@@ -248,8 +251,9 @@ impl<T> Ring<T> {
 
     /// Takes the older half by moving `real` and leaving `steal` behind.
     ///
-    /// *Ordering:* the acquire of `tail` shows the items up to it. The acquire of `head` comes before and
-    /// guarantees a `tail` that is not older. Release, in line with all moves of `head`.
+    /// *Ordering:* the acquire of `tail` shows the items up to it; its partners are the releases in `push`,
+    /// `extend` and `steal_into`. The acquire of `head` comes before and brings a `tail` that is not older,
+    /// which spares a vain exchange. Release, as in `pop`.
     fn book_half(&self) -> Option<(u32, u32)> {
         let mut word = self.head.load(Acquire);
         loop {

@@ -174,8 +174,9 @@ impl Reactor {
     /// Announces that this thread is going to sleep in [`turn`](Self::turn); false if somebody wants its
     /// attention first. What it must not miss it has to look at in between.
     ///
-    /// *Ordering:* acquire and release: who asked for attention before is seen, together with the reason;
-    /// who asks after this sees the sleeper.
+    /// *Ordering:* all changes of `attention` are read-modify-writes, so of two that meet one comes first
+    /// and the other sees it: who asked before is seen, and who asks after this sees the sleeper. Acquire is
+    /// for the reasons, though [`wake_up`](Self::wake_up), which follows a failure, would do for them.
     pub(crate) fn fall_asleep(&self) -> bool {
         self.attention
             .compare_exchange(AWAKE, ASLEEP, AcqRel, Acquire)
@@ -184,14 +185,16 @@ impl Reactor {
 
     /// Whether nobody has asked for attention since [`fall_asleep`](Self::fall_asleep).
     ///
-    /// *Ordering:* acquire, for the reasons of those who asked.
+    /// *Ordering:* acquire, for the reasons of those who asked, should they be looked at before
+    /// [`wake_up`](Self::wake_up).
     pub(crate) fn is_undisturbed(&self) -> bool {
         self.attention.load(Acquire) == ASLEEP
     }
 
     /// Ends the sleep, or the attempt. Whatever somebody wanted attention for must be looked at after this.
     ///
-    /// *Ordering:* acquire, for the reasons of those who asked.
+    /// *Ordering:* acquire, for the reasons of those who asked; its partner is the release in
+    /// [`notify`](Self::notify).
     pub(crate) fn wake_up(&self) {
         self.attention.swap(AWAKE, AcqRel);
     }
@@ -199,7 +202,7 @@ impl Reactor {
     /// Makes the thread that turns the reactor come and look: at once if it sleeps, otherwise before it
     /// sleeps next.
     ///
-    /// *Ordering:* release, for the reason to look.
+    /// *Ordering:* release, for the reason to look; its partners are the acquires of the sleeper.
     pub(crate) fn notify(&self) {
         if self.attention.fetch_or(NOTIFIED, AcqRel) == ASLEEP {
             self.poller.wake();

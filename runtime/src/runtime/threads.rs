@@ -51,6 +51,7 @@ pub(super) enum Role {
 pub(super) struct Pins {
     all: CpuSet,
     singles: Vec<CpuSet>,
+    /// Counts those who ask. Relaxed: it orders nothing, and each gets another number all the same.
     next: AtomicUsize,
 }
 

@@ -48,8 +48,12 @@ pub(crate) struct Remote {
     /// The tasks spawned on this core.
     pub(super) owned: Owned,
     /// Nobody holds the core.
+    ///
+    /// *Ordering:* written under the lending's lock. Who has claimed the core finds it as it was when its
+    /// idle bit was set; who has brought a source or a timer is ordered with the look for such, before a core
+    /// comes to rest, by the lock of the reactor's pages or of the wheel. To all others it is a hint.
     pub(super) dormant: AtomicBool,
-    /// A caller of `block_on` holds the core, and does not give it away.
+    /// A caller of `block_on` holds the core, and does not give it away. A hint: who asks in vain waits.
     pub(super) borrowed: AtomicBool,
     pub(super) activity: Activity,
     /// The poll that a sibling has found to be blocking.

@@ -96,6 +96,9 @@ impl Idle {
     }
 
     /// Takes a core's bit; false if somebody else has, and with it gave the core a searcher's token.
+    ///
+    /// *Ordering:* the load only spares the exchange. Who gets here has set the bit or has just seen it, so
+    /// the load cannot miss it, of whatever order.
     pub(crate) fn leave(&self, core: usize) -> bool {
         let word = &self.bits[core / WORD];
         word.load(SeqCst) & bit(core) != 0 && word.fetch_and(!bit(core), SeqCst) & bit(core) != 0

@@ -103,6 +103,8 @@ impl Shared {
     }
 
     /// Since when a core that somebody holds has not looked outside, if it is not asleep.
+    ///
+    /// *Ordering:* acquire; the partner is the release in `Shared::awaken`, which notes the time before.
     fn busy_for(&self, core: usize) -> Option<Duration> {
         let rests = self.idle.is_idle(core) || self.cores[core].dormant.load(Acquire);
         let since = self.activity(core).turned_at.load(Relaxed);

@@ -100,6 +100,12 @@ impl Lending {
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted.load(SeqCst) > 0
     }
+
+    /// Ends the waits of workers that nobody needs.
+    #[cfg(all(test, loom))]
+    pub(super) fn let_time_pass(&self) {
+        self.spare.let_time_pass();
+    }
 }
 
 impl Borrower {

@@ -8,7 +8,9 @@
 //! | `life.rs` | tasks are spawned, woken, shut down |
 //! | `local.rs` | what other threads do to local tasks |
 //! | `rescue.rs` | what waits for a blocked core is taken over |
+//! | `steal.rs` | tasks go from core to core, and none is lost or run twice |
 //! | `timers.rs` | who sleeps hears of timers |
+//! | `watch.rs` | somebody wakes up in time to see that a core is blocked |
 //!
 //! A model fails when an assertion does, or when every thread waits for another, which is how a lost
 //! wake-up shows. Threads are few and preemptions bounded, so this is proof only within those bounds.
@@ -19,12 +21,14 @@ mod lending;
 mod life;
 mod local;
 mod rescue;
+mod steal;
 mod timers;
+mod watch;
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use loom::thread;
@@ -37,6 +41,10 @@ use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::sync::model::{block_on, check};
 use crate::sys::Interest;
 use crate::task::{JoinHandle, Origin};
+use crate::timer::Moment;
+
+/// So much later a core that was busy meanwhile is overdue, and whoever passes by is to look for such.
+const LONG: Moment = 1_000_000_000;
 
 /// A runtime that starts no threads by itself.
 fn shared(cores: usize, workers: bool) -> Arc<Shared> {
@@ -67,6 +75,20 @@ fn shared_with(cores: usize, start_worker: Option<Box<StartThread>>, hooks: Hook
 fn worker(shared: &Arc<Shared>) -> thread::JoinHandle<()> {
     let shared = shared.clone();
     thread::spawn(move || shared.work())
+}
+
+/// Lets time pass on a core: its sleep with a time-out, the one that it is in or else the next, ends
+/// [`LONG`] after the end of the one before.
+fn let_time_pass(shared: &Arc<Shared>, core: usize) {
+    let runtime = Arc::downgrade(shared);
+    let poller = shared.reactors.get(core).poller();
+    poller.let_time_pass(move || {
+        let shared = runtime.upgrade().expect("one of its cores sleeps");
+        let clock = &shared.clock;
+        assert!(clock.stop());
+        clock.advance_to(clock.now() + LONG);
+        assert!(clock.go_on());
+    });
 }
 
 fn spawn<F>(shared: &Arc<Shared>, future: F) -> JoinHandle<F::Output>
@@ -107,6 +129,12 @@ impl Flag {
             Poll::Pending
         })
         .await;
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.set();
     }
 }
 

@@ -126,7 +126,7 @@ impl Watch {
 }
 
 impl Shared {
-    /// Whether a core is busy and has not looked outside for long.
+    /// Whether a core is busy and has not looked outside for long. A hint: a core may be helped at any time.
     fn is_overdue(&self, core: usize, now: Moment) -> bool {
         let turned_at = self.cores[core].activity.turned_at.load(Relaxed);
         now.saturating_sub(turned_at) >= OVERDUE

@@ -6,18 +6,26 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::alloc::Track;
 
 use super::{Condvar, Mutex};
 
-/// Explores a model. `LOOM_MAX_PREEMPTIONS` changes how often a thread may be interrupted.
+/// Explores a model, and prints in how many interleavings. `LOOM_MAX_PREEMPTIONS` changes how often a thread
+/// may be interrupted.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
     builder.max_branches = 5_000;
-    builder.check(model);
+    let explored = Arc::new(AtomicU64::new(0));
+    let count = explored.clone();
+    builder.check(move || {
+        count.fetch_add(1, Relaxed);
+        model();
+    });
+    println!("{} interleavings", explored.load(Relaxed));
 }
 
 /// A waker that a thread can wait for.

@@ -10,7 +10,7 @@ const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
 const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
 /// Nanoseconds since some moment in the past, as a rule since the machine was started. In loom's models it is
-/// always 0: there time decides nothing.
+/// always 0: there a model moves the runtime's own clock.
 #[inline]
 pub(crate) fn nanoseconds() -> u64 {
     if cfg!(loom) {

@@ -34,7 +34,7 @@ pub(crate) struct Header {
     pub(super) links: UnsafeCell<Links>,
     /// Who waits for the output; see [`state`](super::state) for whose it is when.
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
-    /// How often the task was polled. Written only by the `Runnable`'s holder.
+    /// How often the task was polled. Written only by the `Runnable`'s holder; relaxed, for observers.
     pub(super) polls: AtomicU32,
 }
 

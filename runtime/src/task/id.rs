@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// How many identifiers a thread takes from the process at once.
 const BLOCK: u64 = 1024;
 
+/// Relaxed: a number is given out once, whatever else its takers see.
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {

@@ -177,8 +177,8 @@ pub struct AbortHandle {
     task: NonNull<Header>,
 }
 
-// SAFETY: the handle reaches only the state word and `Sync` parts of the header; if it frees the task as
-// the last reference, what is dropped is `Send`.
+// SAFETY: the handle reaches only the state word and `Sync` parts of the header. If it frees the task as the
+// last reference, future and output are gone by then; the scheduler, which is dropped, is `Send`.
 unsafe impl Send for AbortHandle {}
 // SAFETY: as above.
 unsafe impl Sync for AbortHandle {}

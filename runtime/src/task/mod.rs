@@ -72,8 +72,8 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Runnable(NonNull<Header>);
 
-// SAFETY: `spawn` takes only futures and outputs that are `Send`, schedulers that are `Send + Sync`, and
-// the state word admits one holder at a time.
+// SAFETY: `new` takes only futures and outputs that are `Send`, who calls `new_unchecked` sees to where its
+// `Runnable`s go, schedulers are `Send + Sync`, and the state word admits one holder at a time.
 unsafe impl Send for Runnable {}
 
 impl Runnable {

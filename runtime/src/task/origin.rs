@@ -16,7 +16,7 @@ pub(crate) struct Origin {
 #[derive(Debug, Default)]
 struct Extras {
     name: Option<Box<str>>,
-    /// How long the polls took, in nanoseconds.
+    /// How long the polls took, in nanoseconds. Relaxed: only observers read it.
     busy: Option<AtomicU64>,
 }
 

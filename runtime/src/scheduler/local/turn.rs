@@ -16,8 +16,11 @@ use crate::scheduler::context;
 use crate::sys::clock::nanoseconds;
 use crate::timer::Moment;
 
-/// Tasks in one turn.
+/// Tasks in one turn; loom's models get by with few.
+#[cfg(not(loom))]
 pub(super) const TASKS_PER_TURN: usize = 61;
+#[cfg(loom)]
+pub(super) const TASKS_PER_TURN: usize = 2;
 /// After so many the clock is read.
 pub(super) const READINGS: [usize; 3] = [2, 8, 32];
 /// A turn that has taken so many nanoseconds by then ends.

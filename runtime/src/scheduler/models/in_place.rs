@@ -223,3 +223,24 @@ fn a_core_that_comes_back_is_being_roused() {
         end(&shared, worker);
     });
 }
+
+/// A worker that is not needed any more ends when its time is up, unless it is needed just then.
+#[test]
+fn a_worker_that_is_not_needed_ends() {
+    check(1, || {
+        let shared = replacing(1);
+        let worker = worker(&shared);
+        let lend = || {
+            let shared = shared.clone();
+            async move { block_on_a_task(&shared) }
+        };
+        block_on(spawn(&shared, lend())).unwrap();
+        let clock = thread::spawn({
+            let shared = shared.clone();
+            move || shared.lending.let_time_pass()
+        });
+        block_on(spawn(&shared, lend())).unwrap();
+        clock.join().unwrap();
+        end(&shared, worker);
+    });
+}

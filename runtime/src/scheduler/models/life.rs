@@ -145,6 +145,70 @@ fn a_spawn_meets_the_shutdown() {
     });
 }
 
+/// What a task spawns while the runtime shuts down runs, or is cancelled like the task itself; and so is what
+/// its destructor spawns.
+#[test]
+fn a_spawn_on_a_core_meets_the_shutdown() {
+    struct Spawns(Arc<Shared>, Option<Counted>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let counted = self.1.take();
+            drop(spawn(&self.0, async move { drop(counted) }));
+        }
+    }
+
+    check(4, || {
+        let shared = shared(1, true);
+        let worker = worker(&shared);
+        let (begun, dropped) = (Flag::new(), Count::new());
+        let parent = spawn(&shared, {
+            let (shared, begun) = (shared.clone(), begun.clone());
+            let [own, waits, runs] = [(); 3].map(|()| dropped.counted());
+            async move {
+                let _spawns = Spawns(shared.clone(), Some(own));
+                begun.set();
+                drop(spawn(&shared, async move {
+                    let _waits = waits;
+                    std::future::pending::<()>().await;
+                }));
+                drop(spawn(&shared, async move { drop(runs) }));
+                std::future::pending::<()>().await;
+            }
+        });
+        block_on(begun.wait());
+        shared.shut_down();
+        worker.join().unwrap();
+        assert_eq!(dropped.get(), 3);
+        assert!(parent.is_finished());
+        assert_eq!(shared.alive_tasks(), 0);
+    });
+}
+
+/// A `block_on` goes on while the runtime shuts down, and hears of its wake, with a core, without, or just
+/// when it loses it.
+#[test]
+fn a_block_on_meets_the_shutdown() {
+    check(3, || {
+        let shared = shared(1, true);
+        let worker = worker(&shared);
+        let (flag, dropped) = (Flag::new(), Count::new());
+        let caller = thread::spawn({
+            let (shared, flag, counted) = (shared.clone(), flag.clone(), dropped.counted());
+            move || {
+                shared.block_on(async {
+                    drop(spawn(&shared, async move { drop(counted) }));
+                    flag.wait().await;
+                });
+            }
+        });
+        shared.shut_down();
+        flag.set();
+        caller.join().unwrap();
+        worker.join().unwrap();
+        assert_eq!((dropped.get(), shared.alive_tasks()), (1, 0));
+    });
+}
+
 /// An event that comes while the runtime shuts down leaves no task behind.
 #[test]
 fn an_event_meets_the_shutdown() {

@@ -136,6 +136,28 @@ fn a_poller_gives_up_while_a_task_is_woken() {
     });
 }
 
+/// A turn that ends with tasks left is followed by another, while one more task is woken from elsewhere.
+#[test]
+fn a_wake_meets_the_end_of_a_turn() {
+    check(3, || {
+        let (owned, flag, dropped) = (OwnedSet::new(Arc::default()), Flag::new(), Count::new());
+        let ready = [(); 3].map(|()| {
+            let bound = Bound::new(&dropped);
+            spawn_local(&owned, async move { drop(bound) })
+        });
+        let task = waiting(&owned, &flag, &dropped);
+        let waker = thread::spawn(move || flag.set());
+        block_on(owned.run_until(async {
+            task.await.unwrap();
+            for task in ready {
+                task.await.unwrap();
+            }
+        }));
+        assert_eq!(dropped.get(), 4);
+        waker.join().unwrap();
+    });
+}
+
 /// A task that is woken while its set is dropped ends there, and on the set's thread.
 #[test]
 fn a_wake_meets_the_drop() {

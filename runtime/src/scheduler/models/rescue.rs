@@ -1,6 +1,6 @@
 //! What waits for a blocked core is taken over, whatever its holder does at that moment.
 //!
-//! The modelled clock stands still. So it is a hook that lets a helper pass by, the holder of core 1 when it
+//! The clock stands still in these models. So it is a hook that lets a helper pass by, the holder of core 1 when it
 //! is about to sleep for the first time; at a moment so late that core 0 is overdue unless it is idle. How
 //! long the holder of core 0 is away is up to loom.
 //!
@@ -10,10 +10,6 @@
 
 use super::*;
 use crate::scheduler::context;
-use crate::timer::Moment;
-
-/// So long after its start a runtime's cores are overdue, and a look is due.
-const LATE: Moment = 1_000_000_000;
 
 /// A runtime of two cores, of which the second helps the first. Who first takes a core gets the first; the
 /// other is for a [`worker`].
@@ -29,7 +25,7 @@ fn pass_by() {
     context::with_any_worker(|worker| {
         let worker = worker.expect("it is about to sleep");
         if worker.core_index() == 1 {
-            worker.pass_by(LATE);
+            worker.pass_by(LONG);
         }
     });
 }
