@@ -147,6 +147,11 @@ pub fn leave_fds(count: usize) {
 /// The kernel's numbers of the threads that run; none where the system does not list them.
 pub fn thread_ids() -> Vec<libc::pid_t> {
     library::settle();
+    running_threads()
+}
+
+/// As [`thread_ids`], and disturbs none of them.
+fn running_threads() -> Vec<libc::pid_t> {
     let mut ids = system::threads();
     loop {
         // A thread that ends while the list is being read can hide another.
@@ -320,7 +325,7 @@ mod system {
     pub fn other_threads() -> Vec<libc::pid_t> {
         // SAFETY: no memory is passed.
         let me = unsafe { libc::gettid() };
-        let mut ids = super::thread_ids();
+        let mut ids = super::running_threads();
         ids.retain(|&thread| thread != me);
         ids
     }
