@@ -156,3 +156,20 @@ fn no_thread_can_be_started() {
         assert_eq!(pool.load().threads, 0);
     });
 }
+
+/// A thread that falls idle while another is being started, which then cannot be, does what the other was for.
+#[test]
+fn a_thread_cannot_be_started_while_another_falls_idle() {
+    check(3, || {
+        let pool = pool(2, |attempt| attempt == 0);
+        let first = spawn(&pool, || ());
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || block_on(spawn(&pool, || ())).unwrap()
+        });
+        block_on(spawn(&pool, || ())).unwrap();
+        block_on(first).unwrap();
+        other.join().unwrap();
+        pool.shut_down();
+    });
+}

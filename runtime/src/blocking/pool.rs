@@ -41,6 +41,9 @@ pub(crate) struct Load {
     pub(crate) queued: usize,
 }
 
+/// Threads that whoever takes a job starts at most before the job begins: two, so that threads double.
+const STARTED_AT_ONCE: usize = 2;
+
 /// A pool of threads.
 pub(crate) struct Pool(Arc<Inner>);
 
@@ -153,6 +156,17 @@ impl State {
         coming < self.jobs.len() && coming <= busy
     }
 
+    /// Counts calls to those who wait, if too few threads are on their way. Returns how many are to be made.
+    fn call_idle(&mut self) -> usize {
+        let mut calls = 0;
+        while self.idle > 0 && self.needs_threads() {
+            self.idle -= 1;
+            self.calls += 1;
+            calls += 1;
+        }
+        calls
+    }
+
     /// Keeps the handle of a thread that has ended, if it is going to be joined.
     fn note_end(&mut self, thread: JoinHandle<()>) {
         if self.shut_down {
@@ -164,21 +178,28 @@ impl State {
 impl Inner {
     /// Has threads come for the jobs that wait, if too few are on their way.
     fn call_threads(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let mut calls = 0;
-        while state.idle > 0 && state.needs_threads() {
-            state.idle -= 1;
-            state.calls += 1;
-            calls += 1;
-        }
-        if state.threads.len() < self.config.max_threads && state.needs_threads() {
-            self.start_thread(state);
-        } else {
-            drop(state);
-        }
+        let calls = state.call_idle();
+        let mut lacks_threads = self.may_start(&state);
+        drop(state);
         (0..calls).for_each(|_| self.work.notify_one());
+        for _ in 0..STARTED_AT_ONCE {
+            if !lacks_threads {
+                return;
+            }
+            let state = self.state.lock();
+            lacks_threads = self.may_start(&state);
+            if lacks_threads {
+                self.start_thread(state);
+            }
+        }
     }
 
-    /// Starts a thread. If that fails the jobs wait for a busy one; if there is none they are cancelled.
+    /// Whether too few threads are on their way and another may be started.
+    fn may_start(&self, state: &State) -> bool {
+        state.threads.len() < self.config.max_threads && state.needs_threads()
+    }
+
+    /// Starts a thread. If that fails the jobs wait for another; if there is none they are cancelled.
     fn start_thread(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.last_thread += 1;
         let id = state.last_thread;
@@ -203,6 +224,11 @@ impl Inner {
                     let stranded = std::mem::take(&mut state.jobs);
                     drop(state);
                     stranded.into_iter().for_each(Runnable::cancel);
+                } else {
+                    // Somebody may have fallen idle who relied on this thread.
+                    let calls = state.call_idle();
+                    drop(state);
+                    (0..calls).for_each(|_| self.work.notify_one());
                 }
             }
         }

@@ -89,9 +89,11 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
     let before = context::set_current(Some(shared.clone()));
     let unconstrained = coop::Scope::unconstrained();
     context::as_worker(&worker, || {
-        shared.cores.iter().for_each(|core| core.owned.close());
+        // Before the first destructor runs: it may block, and must not wait for what nobody would bring.
+        shared.cores.iter().for_each(|core| core.owned.refuse());
         shared.reactors.shut_down();
         shared.timers.close();
+        shared.cores.iter().for_each(|core| core.owned.close());
         let rings = || cores.iter().map(|core| &core.ring).chain([worker.ring()]);
         loop {
             cancel_queued(shared, rings());

@@ -49,9 +49,18 @@ pub(crate) fn reset_timer(timer: &mut Timer, deadline: Moment) -> bool {
         if timer.core() == core {
             return timer.reset(deadline);
         }
-        let waker = timer.cancel();
-        let moved = waker.and_then(|waker| worker.shared.timers.start(core, deadline, waker).ok());
-        moved.map(|moved| *timer = moved).is_some()
+        let Some(waker) = timer.cancel() else {
+            return false;
+        };
+        match worker.shared.timers.start(core, deadline, waker) {
+            Ok(moved) => *timer = moved,
+            // The end has come, which wakes who waits.
+            Err(waker) => {
+                waker.wake();
+                return false;
+            }
+        }
+        true
     })
 }
 

@@ -95,6 +95,11 @@ impl Owned {
         list.len -= 1;
     }
 
+    /// Lets no task in any more.
+    pub(crate) fn refuse(&self) {
+        self.list.lock().closed = true;
+    }
+
     /// Closes the list and asks every task in it to end. Futures of waiting tasks are dropped before this
     /// returns; those with a `Runnable` somewhere are dropped by its holder.
     pub(crate) fn close(&self) {
