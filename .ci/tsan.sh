@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests under ThreadSanitizer, with a standard library that is built for it too.
 #
-#     .ci/tsan.sh [cargo test arguments]      default: the runtime's unit and integration tests
+#     .ci/tsan.sh [cargo test arguments]      default: the unit and integration tests of runtime and net
 #
 # Takes the compiler that toolchain.sh makes. No doctests: rustdoc would be the machine's own.
 #
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ $# -eq 0 ]; then
-    set -- -p mini_rt_runtime --lib --tests
+    set -- -p mini_rt_runtime -p mini_rt_net --lib --tests
 fi
 target=${CARGO_TARGET_DIR:-target}
 .ci/toolchain.sh "$target/toolchain"
