@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use mini_rt::net::AsyncTcpStream;
@@ -212,7 +212,7 @@ pub async fn common_listener(mut actor: Actor) -> Option<()> {
             let mut left = count as usize;
             while left > 0 {
                 let batch = other.some(left);
-                let clients: Vec<_> = (0..batch).map(|_| TcpStream::connect(addr)).collect();
+                let clients: Vec<_> = (0..batch).map(|_| connect(addr)).collect();
                 for client in clients {
                     let mut client = other.done(client)?;
                     let mut number = [0];
@@ -226,6 +226,15 @@ pub async fn common_listener(mut actor: Actor) -> Option<()> {
         .await?;
     servers.iter().for_each(|server| server.abort());
     actor.same(served, count as usize)
+}
+
+/// Connects. Where nobody listens any more, a connection may be made with itself, which nobody serves.
+fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr)?;
+    if stream.local_addr()? == addr {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// A stream that passes from task to task, each of which reads a piece.
