@@ -10,6 +10,7 @@ use crate::echo;
 use crate::load::{self, Load};
 use crate::network::LOCALHOST;
 use crate::peer::Peer;
+use crate::process::Server;
 
 /// Bytes of a message.
 const SIZES: [usize; 3] = [64, 1024, 16 * 1024];
@@ -77,15 +78,19 @@ fn turn(
     connections: usize,
 ) -> io::Result<Figures> {
     let server = serve(&SERVE, peer, &[workers as u64], 1)?;
-    let report = load::run(&Load {
+    figures(&load::run(&load_on(&server, connections, size, effort))?)
+}
+
+/// What one thread asks of the first address of a server.
+pub(super) fn load_on(server: &Server, connections: usize, size: usize, effort: Effort) -> Load {
+    Load {
         addr: server.addrs()[0],
         connections,
         size,
         threads: 1,
         amount: effort.window(),
         server_pid: Some(server.pid()),
-    })?;
-    figures(&report)
+    }
 }
 
 /// What a load has shown.

@@ -10,7 +10,7 @@ use super::{echo, numbers};
 use crate::arena::child::{Job, Outcome, serve};
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
 use crate::http;
-use crate::load::{Client, Load, Traffic, wrk};
+use crate::load::{Client, Traffic, wrk};
 use crate::network::LOCALHOST;
 use crate::process::Server;
 
@@ -54,14 +54,7 @@ type Ask = fn(&Server, Effort) -> io::Result<Figures>;
 fn by_own_client(server: &Server, effort: Effort) -> io::Result<Figures> {
     let addr = server.addrs()[0];
     let exchange = http::first_exchange(addr)?;
-    let load = Load {
-        addr,
-        connections: CONNECTIONS,
-        size: exchange.request.len(),
-        threads: 1,
-        amount: effort.window(),
-        server_pid: Some(server.pid()),
-    };
+    let load = echo::load_on(server, CONNECTIONS, exchange.request.len(), effort);
     let traffic = Traffic::Exchange(Arc::new(exchange));
     echo::figures(&Client::open(&load, &traffic)?.run()?)
 }

@@ -7,7 +7,7 @@ use std::io;
 use super::echo::{self, SERVE};
 use crate::arena::child::serve;
 use crate::arena::workload::{CLIENT_LIMITED, Effort, Figures, Group, RATE_MISSED, Unit, Workload};
-use crate::load::{Arrivals, Client, Load, Traffic};
+use crate::load::{Arrivals, Client, Traffic};
 use crate::peer::Peer;
 
 /// Worker threads.
@@ -42,14 +42,7 @@ pub(super) fn workloads() -> Vec<Workload> {
 
 fn turn(peer: Peer, effort: Effort, per_second: u32) -> io::Result<Figures> {
     let server = serve(&SERVE, peer, &[WORKERS as u64], 1)?;
-    let load = Load {
-        addr: server.addrs()[0],
-        connections: CONNECTIONS,
-        size: SIZE,
-        threads: 1,
-        amount: effort.window(),
-        server_pid: Some(server.pid()),
-    };
+    let load = echo::load_on(&server, CONNECTIONS, SIZE, effort);
     let traffic = Traffic::Echo {
         size: SIZE,
         in_flight: 1,

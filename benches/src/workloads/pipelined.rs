@@ -5,7 +5,7 @@ use std::io;
 use super::echo::{self, SERVE};
 use crate::arena::child::serve;
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::load::{Client, Load, Traffic};
+use crate::load::{Client, Traffic};
 use crate::peer::Peer;
 
 /// Connections.
@@ -31,14 +31,7 @@ pub(super) fn workloads() -> Vec<Workload> {
 
 fn turn(peer: Peer, effort: Effort, workers: usize) -> io::Result<Figures> {
     let server = serve(&SERVE, peer, &[workers as u64], 1)?;
-    let load = Load {
-        addr: server.addrs()[0],
-        connections: CONNECTIONS,
-        size: SIZE,
-        threads: 1,
-        amount: effort.window(),
-        server_pid: Some(server.pid()),
-    };
+    let load = echo::load_on(&server, CONNECTIONS, SIZE, effort);
     let traffic = Traffic::Echo {
         size: SIZE,
         in_flight: IN_FLIGHT,

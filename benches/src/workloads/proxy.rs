@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::{echo, numbers};
 use crate::arena::child::{Job, Outcome, serve};
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::load::{self, Load};
+use crate::load;
 use crate::network::LOCALHOST;
 use crate::peer::Peer;
 use crate::proxy;
@@ -58,13 +58,10 @@ fn turn(peer: Peer, effort: Effort, workers: usize, size: usize) -> io::Result<F
     let target = serve(&echo::SERVE, Peer::Raw, &[TARGET_WORKERS], 1)?;
     let port = u64::from(target.addrs()[0].port());
     let proxy = serve(&SERVE, peer, &[workers as u64, port], 1)?;
-    let report = load::run(&Load {
-        addr: proxy.addrs()[0],
-        connections: CONNECTIONS,
+    echo::figures(&load::run(&echo::load_on(
+        &proxy,
+        CONNECTIONS,
         size,
-        threads: 1,
-        amount: effort.window(),
-        server_pid: Some(proxy.pid()),
-    })?;
-    echo::figures(&report)
+        effort,
+    ))?)
 }

@@ -12,7 +12,7 @@ use super::echo;
 use super::isolation::BURN;
 use crate::arena::child::serve;
 use crate::arena::workload::{Effort, Figures, Group, Unit, Workload};
-use crate::load::{Client, Load, Traffic};
+use crate::load::{Client, Traffic};
 use crate::messages::Connection;
 use crate::peer::Peer;
 use crate::usage::CpuTime;
@@ -51,17 +51,10 @@ pub(super) fn workloads() -> Vec<Workload> {
 
 fn turn(peer: Peer, effort: Effort) -> io::Result<Figures> {
     let server = serve(&BURN, peer, &[WORKERS as u64], 2)?;
-    let &[echoing, computing] = server.addrs() else {
+    let &[_, computing] = server.addrs() else {
         return Err(io::Error::other("the server has two addresses"));
     };
-    let load = Load {
-        addr: echoing,
-        connections: CONNECTIONS,
-        size: SIZE,
-        threads: 1,
-        amount: effort.window(),
-        server_pid: Some(server.pid()),
-    };
+    let load = echo::load_on(&server, CONNECTIONS, SIZE, effort);
     let traffic = Traffic::Echo {
         size: SIZE,
         in_flight: 1,

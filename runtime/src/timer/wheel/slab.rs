@@ -4,8 +4,8 @@
 //! that a place takes from one counter whenever it becomes vacant. What always holds:
 //! - A place has a waker exactly if it has a tenant; the others are linked by `next`, from `vacant` on.
 //! - The generation of a vacant place is in no key.
-//! - A key finds its timer or nothing. It would find another only if its place were let for the 2^32nd
-//!   time of all at the very moment somebody comes with the key.
+//! - A key finds its timer or nothing. It would find another only if 2^32 places had been vacated since, and its
+//!   own had got the same number again.
 
 use std::task::Waker;
 
