@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
+use std::task::Poll;
 use std::thread;
 
+use futures_util::task::AtomicWaker;
 use mini_rt_runtime::runtime::Handle;
 use mini_rt_runtime::task::JoinHandle;
 use mini_rt_runtime::{spawn, yield_now};
@@ -280,5 +284,65 @@ fn an_injected_task_has_its_turn_while_others_yield_for_ever() {
         });
         runtime.block_on(join_all(busy));
         outside.join().unwrap();
+    });
+}
+
+/// Polls a future to its end, and tells how often.
+async fn count_polls(future: impl Future<Output = ()>) -> usize {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        future.as_mut().poll(cx)
+    })
+    .await;
+    polls
+}
+
+const MANY: usize = 200;
+
+/// Joins `MANY` tasks, and tells how often it was polled for that.
+async fn join_many() -> usize {
+    let tasks: Vec<_> = (0..MANY).map(|_| spawn(async {})).collect();
+    count_polls(async {
+        join_all(tasks).await;
+    })
+    .await
+}
+
+/// Receives as many as `MANY` tasks send, one each, and tells how often it was polled for that.
+async fn receive_from_many() -> usize {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let receiver = Arc::new(AtomicWaker::new());
+    for _ in 0..MANY {
+        let (sent, receiver) = (sent.clone(), receiver.clone());
+        spawn(async move {
+            sent.fetch_add(1, SeqCst);
+            receiver.wake();
+        });
+    }
+    count_polls(poll_fn(|cx| {
+        receiver.register(cx.waker());
+        match sent.load(SeqCst) {
+            MANY => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }))
+    .await
+}
+
+#[test]
+fn who_is_woken_by_many_tasks_does_not_run_after_each_of_them() {
+    on_every_kind("a task is woken by many", 60, |kind| {
+        let joins = kind
+            .build()
+            .block_on(async { spawn(join_many()).await.unwrap() });
+        let receives = kind
+            .build()
+            .block_on(async { spawn(receive_from_many()).await.unwrap() });
+        assert!(
+            joins.max(receives) < 10 || kind.cores() > 1,
+            "{joins} and {receives} polls on {kind:?}"
+        );
     });
 }

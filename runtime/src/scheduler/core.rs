@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::activity::Activity;
 use super::pace::Pace;
+use super::precedence::Precedence;
 use super::rescue::Sighting;
 use super::strain::Strain;
 use crate::queue::{Injector, Local, Ring, Slot};
@@ -18,9 +19,6 @@ use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 use crate::task::{Header, Owned, Runnable};
 
-/// How often in a row the LIFO slot goes before the ring.
-const MAX_STREAK: u8 = 3;
-
 /// The holder's side.
 pub(crate) struct Core {
     pub(super) index: usize,
@@ -28,8 +26,7 @@ pub(crate) struct Core {
     pub(super) ring: Local<Runnable>,
     pub(super) pace: Pace,
     pub(super) strain: Strain,
-    /// Tasks taken from the LIFO slot in a row.
-    pub(super) streak: Cell<u8>,
+    precedence: Precedence,
     /// Whether the core has a searcher's token; see [`idle`](super::idle).
     pub(super) searching: Cell<bool>,
     /// Siblings whose events are reported here as well; see [`rescue`](super::rescue).
@@ -81,7 +78,7 @@ impl Core {
             ring,
             pace: Pace::new(),
             strain: Strain::new(),
-            streak: Cell::new(0),
+            precedence: Precedence::default(),
             searching: Cell::new(false),
             watched: RefCell::default(),
             events: RefCell::new(Events::new()),
@@ -90,19 +87,28 @@ impl Core {
         (core, remote)
     }
 
-    /// Takes a task that is ready here: that of the slot, but not too often in a row, then the ring's.
+    /// Takes a task that is ready here: that of the slot if it has precedence, then the ring's.
     #[inline]
     pub(super) fn take(&self, injector: &Injector<Runnable>) -> Option<Runnable> {
         if let Some(task) = self.remote.take_next() {
-            let streak = self.streak.get();
-            if streak < MAX_STREAK {
-                self.streak.set(streak + 1);
+            if self.precedence.grant(task.header().id()) {
                 return Some(task);
             }
-            self.ring.push(task, injector);
+            return Some(self.put_behind(task, injector));
         }
-        self.streak.set(0);
+        self.precedence.end_streak();
         self.ring.pop()
+    }
+
+    /// Puts a task behind those in the ring, and takes the first.
+    #[inline(never)]
+    fn put_behind(&self, task: Runnable, injector: &Injector<Runnable>) -> Runnable {
+        self.precedence.end_streak();
+        let Some(first) = self.ring.pop() else {
+            return task;
+        };
+        self.ring.push(task, injector);
+        first
     }
 
     /// Tasks that are ready here, at some moment.

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `core.rs` | a core: its holder's side and everybody's side |
 //! | `worker.rs` | the loop of a thread that holds a core |
+//! | `precedence.rs` | whether the task woken last goes first |
 //! | `pace.rs` | when a busy core looks at the outside |
+//! | `strain.rs` | whether a core needs help, or has time to help |
 //! | `timers.rs` | what cores do for their timers |
 //! | `rescue.rs` | what waits for a blocked core is taken over |
 //! | `activity.rs` | what a core lets others know of itself |
@@ -32,6 +34,7 @@ mod inspect;
 mod lending;
 pub(crate) mod local;
 mod pace;
+mod precedence;
 mod rescue;
 mod root;
 mod shutdown;
