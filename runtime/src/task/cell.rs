@@ -110,7 +110,9 @@ where
     F: Future + 'static,
     S: Schedule,
 {
-    let cell = Box::new(Cell {
+    // Made in its place, so that a large future is not copied once more on the way there.
+    let mut place = Box::new_uninit();
+    place.write(Cell {
         header: Header {
             state: State::new(),
             vtable: const {
@@ -132,7 +134,7 @@ where
         scheduler,
         stage: UnsafeCell::new(Stage::Future(future)),
     });
-    NonNull::from(Box::leak(cell)).cast()
+    NonNull::from(Box::leak(place)).cast()
 }
 
 /// Polls the future, and puts its output in its place when it is ready. A panic in the poll, or in the
@@ -240,7 +242,7 @@ unsafe fn complete<F: Future, S: Schedule>(task: NonNull<Header>) {
         contain(|| waker.into_iter().for_each(Waker::wake));
     }
     cell.scheduler.release(header);
-    if header.state.drop_ref() {
+    if before.is_last_ref() || header.state.drop_ref() {
         // SAFETY: that was the last reference.
         unsafe { dealloc::<F, S>(task) };
     }

@@ -130,7 +130,8 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let header = self.header();
-        if !header.state.load().is_complete() {
+        let seen = header.state.load();
+        if !seen.is_complete() {
             if header.state.drop_join_handle_early() {
                 return;
             }
@@ -143,7 +144,12 @@ impl<T> Drop for JoinHandle<T> {
         }
         // SAFETY: the task is complete and its output this handle's.
         unsafe { (header.vtable.drop_output)(self.task) };
-        drop_reference(self.task);
+        if seen.is_last_ref() {
+            // SAFETY: the reference is this handle's.
+            unsafe { (header.vtable.dealloc)(self.task) };
+        } else {
+            drop_reference(self.task);
+        }
     }
 }
 

@@ -43,14 +43,18 @@ const REF_ONE: u64 = 1 << 4;
 const REF_MASK: u64 = WAKE_ONE - REF_ONE;
 const WAKE_ONE: u64 = 1 << 32;
 
-/// More references than any program has memory for, and far from the field's end.
-const REF_LIMIT: u64 = REF_MASK / 2;
+/// More references than any program has memory for, and far from the field's end. A power of two.
+const REF_LIMIT: u64 = (REF_MASK / REF_ONE + 1) / 2;
 
-/// From here on wakes are given back instead of counted; see [`State::return_surplus_wake`].
+/// From here on wakes are given back instead of counted; see [`State::return_surplus_wake`]. A power of two.
 #[cfg(not(loom))]
 const WAKE_LIMIT: u32 = 1 << 30;
 #[cfg(loom)]
 const WAKE_LIMIT: u32 = 2;
+
+/// The bits of which one is set if a limit is reached.
+const LIMITS: u64 =
+    (REF_MASK & !((REF_LIMIT - 1) * REF_ONE)) | !((WAKE_LIMIT as u64) * WAKE_ONE - 1);
 
 /// The alive reference and the join handle's, one `Runnable`.
 const INITIAL: u64 = (2 * REF_ONE) | JOIN_HANDLE | WAKE_ONE;
@@ -248,7 +252,14 @@ impl State {
     /// *Ordering:* relaxed, because a new reference is always made from one that exists.
     pub(super) fn add_ref(&self) {
         let before = Snapshot(self.0.fetch_add(REF_ONE, Relaxed));
-        if before.refs() * REF_ONE > REF_LIMIT {
+        if before.0 & LIMITS != 0 {
+            self.heed_limits(before);
+        }
+    }
+
+    #[cold]
+    fn heed_limits(&self, before: Snapshot) {
+        if before.refs() >= REF_LIMIT {
             std::process::abort();
         }
         if before.wakes() >= WAKE_LIMIT {
@@ -272,6 +283,11 @@ impl State {
 }
 
 impl Snapshot {
+    /// Whether the only reference is the one of who looks, so that nobody can make another.
+    pub(super) fn is_last_ref(self) -> bool {
+        self.refs() == 1
+    }
+
     pub(super) fn is_complete(self) -> bool {
         self.0 & COMPLETE != 0
     }
