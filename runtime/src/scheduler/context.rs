@@ -55,9 +55,17 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 /// the current runtime, so nothing is borrowed from there meanwhile. On a worker of the runtime, which is
 /// the common case, the reference count is left alone too.
 pub(crate) fn with_current<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> Option<R> {
+    with_current_and_worker(|shared, _| f(shared))
+}
+
+/// As [`with_current`], and with the worker of that runtime that this thread is, if it is one.
+#[inline]
+pub(super) fn with_current_and_worker<R>(
+    f: impl FnOnce(&Arc<Shared>, Option<&Worker>) -> R,
+) -> Option<R> {
     with_current_worker(|worker| match worker {
-        Some(worker) => Some(f(&worker.shared)),
-        None => current().map(|shared| f(&shared)),
+        Some(worker) => Some(f(&worker.shared, Some(worker))),
+        None => current().map(|shared| f(&shared, None)),
     })
 }
 

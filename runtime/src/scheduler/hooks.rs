@@ -49,6 +49,7 @@ impl Hooks {
         }
     }
 
+    #[inline]
     pub(super) fn call_with_task(hook: &Option<TaskCallback>, task: &Header) {
         if let Some(hook) = hook {
             contain(|| hook(&TaskMeta::new(task)));

@@ -102,6 +102,15 @@ pub(crate) struct Shared {
     local: inspect::LocalSets,
 }
 
+/// Makes a task of a future in the current runtime; `None` if there is none.
+pub(crate) fn spawn<F>(future: F, origin: Origin) -> Option<JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    context::with_current_and_worker(|shared, worker| shared.spawn_from(worker, future, origin))
+}
+
 /// A task's way back to its scheduler.
 struct Home {
     shared: Arc<Shared>,
@@ -133,34 +142,47 @@ impl Shared {
     }
 
     /// Makes a task of a future. After shutdown it is cancelled at once.
-    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, mut origin: Origin) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, origin: Origin) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        context::with_worker(self, |worker| {
-            let core = match worker {
-                Some(worker) => worker.core_index(),
-                None => self.next_core_in_turn(),
-            };
-            origin.core = core as u32;
-            if self.measure_task_time {
-                origin.time_polls();
-            }
-            let home = Home {
-                shared: self.clone(),
-            };
-            let (task, handle) = task::new(future, home, origin);
-            self.announce(worker, task.header());
-            if !self.cores[core].owned.insert(&task) {
-                task.cancel();
-            } else if let Some(worker) = worker {
-                worker.push(task);
-            } else {
-                self.inject(task);
-            }
-            handle
-        })
+        context::with_worker(self, |worker| self.spawn_from(worker, future, origin))
+    }
+
+    /// As [`spawn`](Self::spawn), from this thread's worker or from outside.
+    #[inline]
+    fn spawn_from<F>(
+        self: &Arc<Self>,
+        worker: Option<&Worker>,
+        future: F,
+        mut origin: Origin,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let core = match worker {
+            Some(worker) => worker.core_index(),
+            None => self.next_core_in_turn(),
+        };
+        origin.core = core as u32;
+        if self.measure_task_time {
+            origin.time_polls();
+        }
+        let home = Home {
+            shared: self.clone(),
+        };
+        let (task, handle) = task::new(future, home, origin);
+        self.announce(worker, task.header());
+        if !self.cores[core].owned.insert(&task) {
+            task.cancel();
+        } else if let Some(worker) = worker {
+            worker.push(task);
+        } else {
+            self.inject(task);
+        }
+        handle
     }
 
     /// A core for something from outside.

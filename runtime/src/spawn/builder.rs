@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::local_set::{LocalSet, spawn_local_as};
 use crate::runtime::{self, Handle};
-use crate::scheduler::context;
+use crate::scheduler::{self, context};
 use crate::task::{JoinHandle, Origin};
 
 /// Spawns a task that has a name, by which task dumps and reports of blocked workers call it.
@@ -51,7 +51,7 @@ impl TaskBuilder {
         F::Output: Send + 'static,
     {
         let origin = self.origin();
-        context::with_current(|shared| shared.spawn(future, origin)).expect(context::NO_RUNTIME)
+        scheduler::spawn(future, origin).expect(context::NO_RUNTIME)
     }
 
     /// As [`Handle::spawn`].

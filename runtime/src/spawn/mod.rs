@@ -26,7 +26,7 @@ pub use self::task_local::{AccessError, LocalKey, TaskLocalFuture};
 pub use self::yield_now::yield_now;
 
 use crate::runtime;
-use crate::scheduler::context;
+use crate::scheduler::{self, context};
 use crate::task::{JoinHandle, Origin};
 
 /// Starts a task on the current runtime. It runs whether or not its handle is awaited.
@@ -54,7 +54,7 @@ where
     F::Output: Send + 'static,
 {
     let origin = Origin::here();
-    context::with_current(|shared| shared.spawn(future, origin)).expect(context::NO_RUNTIME)
+    scheduler::spawn(future, origin).expect(context::NO_RUNTIME)
 }
 
 /// Runs a closure on a thread where it may block: file access, name resolution, long computations.
