@@ -131,7 +131,9 @@ impl Worker {
         // Tasks that go before the root because it has woken itself.
         let mut before_root = 0;
         loop {
-            if before_root == 0 && root.is_woken() {
+            if before_root > 0 {
+                before_root -= 1;
+            } else if root.is_woken() {
                 self.stop_searching();
                 self.activity().begin_root(root.location());
                 if root.poll_if_woken() {
@@ -141,10 +143,9 @@ impl Worker {
                     return Stop::Lent;
                 }
                 if root.is_woken() {
-                    before_root = self.core.get().ready();
+                    before_root = self.core.get().ready().saturating_sub(1);
                 }
             }
-            before_root = before_root.saturating_sub(1);
             let core = self.core.get();
             let mut task = None;
             if core.pace.tick(&core.remote.activity) && self.look_outside_if_due() {

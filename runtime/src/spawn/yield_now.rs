@@ -19,8 +19,8 @@ use crate::scheduler::context;
 ///     }
 /// });
 /// ```
-pub async fn yield_now() {
-    YieldNow { yielded: false }.await
+pub fn yield_now() -> impl Future<Output = ()> + Send + Sync + Unpin {
+    YieldNow { yielded: false }
 }
 
 struct YieldNow {
