@@ -18,12 +18,14 @@ use crate::reactor::Events;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicBool;
 use crate::task::{Header, Owned, Runnable};
+use crate::timer::Lane;
 
 /// The holder's side.
 pub(crate) struct Core {
     pub(super) index: usize,
     pub(super) remote: Arc<Remote>,
     pub(super) ring: Local<Runnable>,
+    pub(super) timers: Arc<Lane>,
     pub(super) pace: Pace,
     pub(super) strain: Strain,
     precedence: Precedence,
@@ -61,7 +63,7 @@ pub(crate) struct Remote {
 pub(super) struct Held(UnsafeCell<Option<Core>>);
 
 impl Core {
-    pub(super) fn new(index: usize) -> (Self, Arc<Remote>) {
+    pub(super) fn new(index: usize, timers: Arc<Lane>) -> (Self, Arc<Remote>) {
         let ring = Local::new();
         let remote = Arc::new(Remote {
             ring: ring.ring(),
@@ -76,6 +78,7 @@ impl Core {
             index,
             remote: remote.clone(),
             ring,
+            timers,
             pace: Pace::new(),
             strain: Strain::new(),
             precedence: Precedence::default(),

@@ -397,7 +397,7 @@ impl Shared {
         core.ring.len() > 0
             || !self.cores[core.index].next.is_empty()
             || self.reactors.get(core.index).has_sources()
-            || self.timers.next(core.index).is_some()
+            || core.timers.next().is_some()
     }
 
     /// Lets a spare worker drive a core, if it is dormant. Otherwise its holder is made to look.

@@ -119,25 +119,29 @@ struct Home {
 impl Shared {
     pub(crate) fn new(config: Config, blocking: blocking::Pool) -> io::Result<Arc<Self>> {
         let cores = config.cores;
-        let (locals, remotes): (Vec<_>, Vec<_>) = (0..cores).map(Core::new).unzip();
         let reactors = Reactors::new(cores)?;
-        Ok(Arc::new_cyclic(|shared: &Weak<Self>| Self {
-            cores: remotes.into(),
-            injector: Injector::new(),
-            idle: Idle::new(cores),
-            lending: Lending::new(locals, config.start_worker),
-            reactors,
-            blocking,
-            hooks: config.hooks,
-            measure_task_time: config.measure_task_time,
-            clock: Clock::new(),
-            timers: Timers::new(cores, shared.clone()),
-            watch: Watch::new(),
-            shut_down: AtomicBool::new(false),
-            collected: shutdown::Collected::default(),
-            next_in_turn: AtomicUsize::new(0),
-            holding_time: AtomicUsize::new(0),
-            local: inspect::LocalSets::default(),
+        Ok(Arc::new_cyclic(|shared: &Weak<Self>| {
+            let timers = Timers::new(cores, shared.clone());
+            let core = |index| Core::new(index, timers.of(index).clone());
+            let (locals, remotes): (Vec<_>, Vec<_>) = (0..cores).map(core).unzip();
+            Self {
+                cores: remotes.into(),
+                injector: Injector::new(),
+                idle: Idle::new(cores),
+                lending: Lending::new(locals, config.start_worker),
+                reactors,
+                blocking,
+                hooks: config.hooks,
+                measure_task_time: config.measure_task_time,
+                clock: Clock::new(),
+                timers,
+                watch: Watch::new(),
+                shut_down: AtomicBool::new(false),
+                collected: shutdown::Collected::default(),
+                next_in_turn: AtomicUsize::new(0),
+                holding_time: AtomicUsize::new(0),
+                local: inspect::LocalSets::default(),
+            }
         }))
     }
 

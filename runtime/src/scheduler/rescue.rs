@@ -236,7 +236,7 @@ impl Worker {
         if !reactor.is_asleep() {
             return false;
         }
-        let fired = self.keep_core(|| shared.timers.fire(sibling, now));
+        let fired = self.keep_core(|| shared.timers.of(sibling).fire(now));
         let turned = reactor
             .has_sources()
             .then(|| self.turn_any(|events| reactor.help(events)));
@@ -252,7 +252,7 @@ impl Worker {
         for &sibling in &turned.siblings {
             shared.reactors.forget(stuck, sibling);
         }
-        let fired = self.keep_core(|| shared.timers.fire(stuck, shared.clock.now()));
+        let fired = self.keep_core(|| shared.timers.of(stuck).fire(shared.clock.now()));
         let stolen = shared.cores[stuck].ring.steal_into(self.ring());
         let next = shared.cores[stuck].take_next();
         let found = events > 0 || fired > 0 || stolen.is_some() || next.is_some();
@@ -277,7 +277,8 @@ impl Worker {
         if self.watched().borrow().is_empty() {
             return !siblings.is_empty();
         }
-        let has_due = |&core: &usize| shared.timers.next(core).is_some_and(|next| next <= now);
+        let next = |core| shared.timers.of(core).next();
+        let has_due = |&core: &usize| next(core).is_some_and(|next| next <= now);
         let mut due = self.watched().borrow().clone();
         due.retain(|core| siblings.contains(core) || has_due(core));
         for &core in &due {

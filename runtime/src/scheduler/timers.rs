@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use super::worker::Worker;
 use super::{Shared, context};
-use crate::sync::atomic::{Ordering::SeqCst, fence};
+use crate::sync::atomic::{
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
 use crate::timer::{Moment, NEVER, Timer, Turners};
 
 /// A deadline that is farther away than this since the core's last look at the clock is not past. Nearer
@@ -52,7 +55,7 @@ pub(crate) fn reset_timer(timer: &mut Timer, deadline: Moment) -> bool {
         let Some(waker) = timer.cancel() else {
             return false;
         };
-        match worker.shared.timers.start(core, deadline, waker) {
+        match worker.shared.timers.of(core).start(deadline, waker) {
             Ok(moved) => *timer = moved,
             // The end has come, which wakes who waits.
             Err(waker) => {
@@ -79,10 +82,18 @@ impl Shared {
         if self.is_past(deadline) {
             return Started::Past;
         }
-        match self.place_timer(None, deadline, waker.clone()) {
+        match self.place_timer(deadline, waker.clone()) {
             Some(timer) => Started::Waiting(timer),
             None => Started::Ended,
         }
+    }
+
+    /// Starts a timer with any core, whose holder is made to look; `None` if the runtime has ended.
+    pub(super) fn place_timer(&self, deadline: Moment, waker: Waker) -> Option<Timer> {
+        let core = self.next_core_in_turn();
+        let timer = self.timers.of(core).start(deadline, waker).ok()?;
+        self.call(core);
+        Some(timer)
     }
 
     /// Whether a moment is past.
@@ -99,38 +110,13 @@ impl Shared {
                 return 0;
             };
             let (now, mut fired) = (self.clock.now(), 0);
-            let core = worker.core_index();
-            while self.timers.next(core).is_some_and(|next| next <= now) {
-                fired += worker.keep_core(|| self.timers.fire(core, now));
+            let timers = self.timers.of(worker.core_index());
+            while timers.next().is_some_and(|next| next <= now) {
+                fired += worker.keep_core(|| timers.fire(now));
             }
             worker.begin_again(now);
             fired
         })
-    }
-
-    /// Starts a timer; `None` if the runtime has ended.
-    #[inline(always)]
-    pub(super) fn place_timer(
-        &self,
-        worker: Option<&Worker>,
-        deadline: Moment,
-        waker: Waker,
-    ) -> Option<Timer> {
-        match worker {
-            Some(worker) => {
-                let core = worker.core_index();
-                self.timers.start(core, deadline, waker).ok()
-            }
-            None => self.place_timer_from_outside(deadline, waker),
-        }
-    }
-
-    #[cold]
-    fn place_timer_from_outside(&self, deadline: Moment, waker: Waker) -> Option<Timer> {
-        let core = self.next_core_in_turn();
-        let timer = self.timers.start(core, deadline, waker).ok()?;
-        self.call(core);
-        Some(timer)
     }
 
     /// Notes that something has begun which time must not jump over.
@@ -159,28 +145,31 @@ impl Worker {
     /// Starts a timer with this core.
     #[inline]
     fn start_timer(&self, deadline: Moment, waker: &Waker) -> Started {
-        let shared = &self.shared;
-        if deadline <= self.last_reading() + NEAR && shared.is_past(deadline) {
+        // Foreign code, so nothing of the core is borrowed meanwhile.
+        let waker = waker.clone();
+        let core = self.core.get();
+        let last_reading = core.remote.activity.turned_at.load(Relaxed);
+        if deadline <= last_reading + NEAR && self.shared.is_past(deadline) {
             return Started::Past;
         }
-        match shared.place_timer(Some(self), deadline, waker.clone()) {
-            Some(timer) => Started::Waiting(timer),
-            None => Started::Ended,
+        match core.timers.start(deadline, waker) {
+            Ok(timer) => Started::Waiting(timer),
+            Err(_waker) => Started::Ended,
         }
     }
 
     /// Wakes those whose time has come on this core; true if there were any.
     #[inline]
     pub(super) fn fire_timers(&self, now: Moment) -> bool {
-        self.keep_core(|| self.shared.timers.fire(self.core_index(), now)) > 0
+        self.keep_core(|| self.core.get().timers.fire(now)) > 0
     }
 
     /// How long this core may sleep for its timers, and for those of siblings who are stuck.
     pub(super) fn until_next_timer(&self) -> Option<Duration> {
-        let timers = &self.shared.timers;
         let watched = self.watched().borrow();
-        let others = watched.iter().filter_map(|&core| timers.next(core));
-        let own = timers.next_before_sleep(self.core_index());
+        let others = watched.iter();
+        let others = others.filter_map(|&core| self.shared.timers.of(core).next());
+        let own = self.core.get().timers.next_before_sleep();
         let next = own.into_iter().chain(others).min()?;
         // A clock that stands does not get there.
         let clock = &self.shared.clock;
@@ -197,7 +186,7 @@ impl Worker {
             return false;
         }
         // What comes next may be no deadline yet, but the moment at which the wheel can tell more.
-        while let Some(next) = shared.timers.next(self.core_index()) {
+        while let Some(next) = self.core.get().timers.next() {
             if next >= NEVER {
                 break;
             }

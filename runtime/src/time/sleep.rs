@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -158,7 +159,8 @@ impl Sleep {
         match started {
             Started::Past => Poll::Ready(()),
             Started::Waiting(timer) => {
-                self.state = State::Waiting(timer);
+                // A new sleep has nothing that would have to be dropped.
+                mem::forget(mem::replace(&mut self.state, State::Waiting(timer)));
                 Poll::Pending
             }
             Started::Ended => panic!("{ENDED}"),

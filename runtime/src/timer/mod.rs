@@ -31,7 +31,7 @@ use crate::sync::Mutex;
 /// others.
 const LIMIT: usize = 128;
 
-/// All timers of a runtime.
+/// All timers of a runtime, those of each core for themselves.
 pub(crate) struct Timers(Box<[Arc<Lane>]>);
 
 /// Those who turn the wheels.
@@ -42,7 +42,7 @@ pub(crate) trait Turners: Send + Sync {
 
 /// The timers of one core, on cache lines of their own.
 #[repr(align(128))]
-struct Lane {
+pub(crate) struct Lane {
     core: usize,
     turners: Weak<dyn Turners>,
     contents: Mutex<Contents>,
@@ -80,21 +80,6 @@ impl Look {
     }
 }
 
-impl Lane {
-    /// Notes, under the lock, that something may fire at a moment.
-    fn expect(&self, moment: Moment) {
-        if moment < self.quiet_until.load(Relaxed) {
-            self.quiet_until.store(moment, Relaxed);
-        }
-    }
-
-    /// When the wheel has to be turned next. Of two lower bounds of the first deadline the later one.
-    fn next(&self, wheel: &Wheel) -> Option<Moment> {
-        let next = wheel.next_deadline()?;
-        Some(next.max(self.quiet_until.load(Relaxed)))
-    }
-}
-
 impl Timers {
     pub(crate) fn new(cores: usize, turners: Weak<dyn Turners>) -> Self {
         let lane = |core| Lane {
@@ -109,67 +94,15 @@ impl Timers {
         Self((0..cores).map(lane).map(Arc::new).collect())
     }
 
+    /// Those of a core.
+    pub(crate) fn of(&self, core: usize) -> &Arc<Lane> {
+        &self.0[core]
+    }
+
     /// Whether a timer is one of these.
     pub(crate) fn have(&self, timer: &Timer) -> bool {
         let lane = self.0.get(timer.lane.core);
         lane.is_some_and(|lane| Arc::ptr_eq(lane, &timer.lane))
-    }
-
-    /// Starts a timer with a core; gives the waker back after the end.
-    #[inline(always)]
-    pub(crate) fn start(
-        &self,
-        core: usize,
-        deadline: Moment,
-        waker: Waker,
-    ) -> Result<Timer, Waker> {
-        let lane = &self.0[core];
-        let mut contents = lane.contents.lock();
-        if contents.closed {
-            return Err(waker);
-        }
-        lane.expect(deadline);
-        let key = contents.wheel.insert(deadline, waker);
-        drop(contents);
-        let lane = lane.clone();
-        Ok(Timer { lane, key })
-    }
-
-    /// When a core's wheel has to be turned next.
-    #[inline]
-    pub(crate) fn next(&self, core: usize) -> Option<Moment> {
-        let lane = &self.0[core];
-        lane.next(&lane.contents.lock().wheel)
-    }
-
-    /// Wakes those whose time has come, but not too many at once. Returns how many.
-    pub(crate) fn fire(&self, core: usize, now: Moment) -> usize {
-        let lane = &self.0[core];
-        if now < lane.quiet_until.load(Relaxed) {
-            return 0;
-        }
-        let mut due = Vec::with_capacity(LIMIT);
-        {
-            let wheel = &mut lane.contents.lock().wheel;
-            wheel.expire(now, LIMIT, &mut due);
-            let next = wheel.next_deadline().unwrap_or(Moment::MAX);
-            lane.quiet_until.store(next, Relaxed);
-        }
-        let fired = due.len();
-        due.into_iter().for_each(|waker| contain(|| waker.wake()));
-        fired
-    }
-
-    /// As [`next`](Self::next), for a core that has nothing else to do: if there are no timers any more, the
-    /// memory of many is given back.
-    pub(crate) fn next_before_sleep(&self, core: usize) -> Option<Moment> {
-        let lane = &self.0[core];
-        let mut contents = lane.contents.lock();
-        let next = lane.next(&contents.wheel);
-        let spare = contents.wheel.take_spare();
-        drop(contents);
-        drop(spare);
-        next
     }
 
     /// Timers that have yet to fire.
@@ -188,6 +121,69 @@ impl Timers {
                 while lane.wheel.expire(Moment::MAX, usize::MAX, &mut due) {}
             }
             due.into_iter().for_each(|waker| contain(|| waker.wake()));
+        }
+    }
+}
+
+impl Lane {
+    /// Starts a timer; gives the waker back after the end.
+    #[inline(always)]
+    pub(crate) fn start(self: &Arc<Self>, deadline: Moment, waker: Waker) -> Result<Timer, Waker> {
+        let mut contents = self.contents.lock();
+        if contents.closed {
+            return Err(waker);
+        }
+        self.expect(deadline);
+        let key = contents.wheel.insert(deadline, waker);
+        drop(contents);
+        let lane = self.clone();
+        Ok(Timer { lane, key })
+    }
+
+    /// Wakes those whose time has come, but not too many at once. Returns how many.
+    pub(crate) fn fire(&self, now: Moment) -> usize {
+        if now < self.quiet_until.load(Relaxed) {
+            return 0;
+        }
+        let mut due = Vec::with_capacity(LIMIT);
+        {
+            let wheel = &mut self.contents.lock().wheel;
+            wheel.expire(now, LIMIT, &mut due);
+            let next = wheel.next_deadline().unwrap_or(Moment::MAX);
+            self.quiet_until.store(next, Relaxed);
+        }
+        let fired = due.len();
+        due.into_iter().for_each(|waker| contain(|| waker.wake()));
+        fired
+    }
+
+    /// When the wheel has to be turned next.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Moment> {
+        self.next_of(&self.contents.lock().wheel)
+    }
+
+    /// As [`next`](Self::next), for a core that has nothing else to do: if there are no timers any more, the
+    /// memory of many is given back.
+    pub(crate) fn next_before_sleep(&self) -> Option<Moment> {
+        let mut contents = self.contents.lock();
+        let next = self.next_of(&contents.wheel);
+        let spare = contents.wheel.take_spare();
+        drop(contents);
+        drop(spare);
+        next
+    }
+
+    /// Of two lower bounds of the first deadline the later one.
+    fn next_of(&self, wheel: &Wheel) -> Option<Moment> {
+        let next = wheel.next_deadline()?;
+        Some(next.max(self.quiet_until.load(Relaxed)))
+    }
+
+    /// Notes, under the lock, that something may fire at a moment.
+    fn expect(&self, moment: Moment) {
+        if moment < self.quiet_until.load(Relaxed) {
+            self.quiet_until.store(moment, Relaxed);
         }
     }
 }

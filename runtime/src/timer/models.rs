@@ -47,13 +47,13 @@ fn timers() -> Arc<Timers> {
 }
 
 fn start(timers: &Timers, wakes: &Arc<Wakes>) -> Timer {
-    let started = timers.start(0, NOW, wakes.waker());
+    let started = timers.of(0).start(NOW, wakes.waker());
     started.expect("nothing has ended yet")
 }
 
 fn fire(timers: &Arc<Timers>) -> thread::JoinHandle<usize> {
     let timers = timers.clone();
-    thread::spawn(move || timers.fire(0, NOW))
+    thread::spawn(move || timers.of(0).fire(NOW))
 }
 
 /// The waker is woken, or it comes back.
@@ -80,7 +80,7 @@ fn fire_meets_reset() {
         let put_off = timer.reset(2 * NOW);
         let fired = firing.join().unwrap();
         assert_eq!((fired, wakes.count()), (usize::from(!put_off), fired));
-        assert_eq!(timers.fire(0, 2 * NOW), usize::from(put_off));
+        assert_eq!(timers.of(0).fire(2 * NOW), usize::from(put_off));
         assert_eq!(wakes.count(), 1);
     });
 }
@@ -109,7 +109,7 @@ fn two_fire() {
         let (timers, wakes) = (timers(), Wakes::new());
         let _timers = [start(&timers, &wakes), start(&timers, &wakes)];
         let firing = fire(&timers);
-        let fired = timers.fire(0, NOW);
+        let fired = timers.of(0).fire(NOW);
         assert_eq!(fired + firing.join().unwrap(), 2);
         assert_eq!(wakes.count(), 2);
     });
@@ -124,7 +124,7 @@ fn start_meets_the_end() {
             let timers = timers.clone();
             thread::spawn(move || timers.close())
         };
-        let started = timers.start(0, NOW, wakes.waker());
+        let started = timers.of(0).start(NOW, wakes.waker());
         closing.join().unwrap();
         let timer = started.ok();
         assert_eq!(wakes.count(), usize::from(timer.is_some()));

@@ -34,7 +34,10 @@ impl Timer {
     fn start(&mut self, deadline: Moment, waker: &Waker) -> &mut timer::Timer {
         let place = |worker: Option<&Worker>| {
             let waker = waker.clone();
-            self.shared.place_timer(worker, deadline, waker)
+            match worker {
+                Some(worker) => worker.core.get().timers.start(deadline, waker).ok(),
+                None => self.shared.place_timer(deadline, waker),
+            }
         };
         let timer = context::with_worker(&self.shared, place);
         let timer = timer.expect("the runtime has not ended");

@@ -69,7 +69,7 @@ fn a_keeper_fires_the_timer_of_a_blocked_core() {
     check(4, || {
         beside_a_keeper(async |shared| {
             let fired = Flag::new();
-            let timer = shared.timers.start(0, LONG, fired.clone().into());
+            let timer = shared.timers.of(0).start(LONG, fired.clone().into());
             assert!(timer.is_ok());
             block(&shared, &fired);
         });

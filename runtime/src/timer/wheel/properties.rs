@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 
+use super::slab::BATCH;
 use super::tests::Bells;
 use super::{TimerKey, Wheel};
 
@@ -233,7 +234,8 @@ impl Pair {
 
     fn check(&self) {
         assert_eq!(self.wheel.len(), self.timers.len());
-        assert_eq!(self.wheel.timers.entries.len(), self.most_at_once);
+        let places = self.wheel.timers.entries.len();
+        assert_eq!(places, self.most_at_once.next_multiple_of(BATCH as usize));
         for timer in self.timers.values() {
             assert!(self.wheel.is_live(timer.key));
         }

@@ -1,11 +1,12 @@
 //! Where the timers are.
 //!
-//! A place is reused, the last one vacated first; what tells its tenants apart is the generation, a number
-//! that a place takes from one counter whenever it becomes vacant. What always holds:
+//! A place is reused, the last one vacated first; what tells its tenants apart is the generation, which the
+//! place counts up when it becomes vacant. What always holds:
 //! - A place has a waker exactly if it has a tenant; the others are linked by `next`, from `vacant` on.
-//! - The generation of a vacant place is in no key.
-//! - A key finds its timer or nothing. It would find another only if 2^32 places had been vacated since, and its
-//!   own had got the same number again.
+//! - No generation is higher than the number of all tenants that have left, which new places begin with. So
+//!   also where a place was given up and made anew, the generation of a vacant place is in no key.
+//! - A key finds its timer or nothing. It would find another only after 2^32 tenants had left, if its place
+//!   had got the same number again.
 
 use std::task::Waker;
 
@@ -13,6 +14,9 @@ use super::slots::Slot;
 
 /// Timers for which the memory is kept when there are none.
 const KEPT: usize = 1024;
+
+/// Places that are made at once.
+pub(super) const BATCH: u32 = 64;
 
 /// No place.
 const NONE: u32 = u32::MAX;
@@ -41,8 +45,9 @@ const _: () = assert!(size_of::<Entry>() <= 40 && size_of::<TimerKey>() == 8);
 pub(super) struct Slab {
     pub(super) entries: Vec<Entry>,
     vacant: u32,
-    last_generation: u32,
-    len: usize,
+    /// How many tenants ever came, and how many of them have left.
+    arrived: u64,
+    left: u64,
 }
 
 /// Memory to be freed.
@@ -56,13 +61,13 @@ impl Slab {
         Self {
             entries: Vec::new(),
             vacant: NONE,
-            last_generation: 0,
-            len: 0,
+            arrived: 0,
+            left: 0,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        (self.arrived - self.left) as usize
     }
 
     /// Lets a place to a timer. It is in no slot's ring yet: hence the entries, to put it into one.
@@ -76,7 +81,7 @@ impl Slab {
         let entries = &mut self.entries[..];
         let entry = &mut entries[index as usize];
         self.vacant = entry.next;
-        self.len += 1;
+        self.arrived += 1;
         entry.deadline = deadline;
         // A vacant place has no waker that would have to be dropped.
         std::mem::forget(entry.waker.replace(waker));
@@ -97,18 +102,16 @@ impl Slab {
     #[inline(always)]
     pub(super) fn remove(&mut self, index: u32) -> Option<Waker> {
         let entry = &mut self.entries[index as usize];
-        self.last_generation = self.last_generation.wrapping_add(1);
-        entry.generation = self.last_generation;
+        entry.generation = entry.generation.wrapping_add(1);
         entry.next = self.vacant;
         self.vacant = index;
-        self.len -= 1;
+        self.left += 1;
         entry.waker.take()
     }
 
-    /// The memory, if it is much and nobody lives there. Generations go on where they were, so that keys
-    /// from before stay stale.
+    /// The memory, if it is much and nobody lives there.
     pub(super) fn take_spare(&mut self) -> Option<Spare> {
-        if self.len > 0 || self.entries.capacity() <= KEPT {
+        if self.len() > 0 || self.entries.capacity() <= KEPT {
             return None;
         }
         self.vacant = NONE;
@@ -117,19 +120,22 @@ impl Slab {
         })
     }
 
+    /// Makes places when none is vacant.
     #[cold]
     fn grow(&mut self) {
-        let index = self.entries.len() as u32;
-        assert!(index < NONE, "fewer than 2^32 - 1 timers");
-        self.last_generation = self.last_generation.wrapping_add(1);
-        self.entries.push(Entry {
+        let first = self.entries.len() as u32;
+        let end = first.checked_add(BATCH).filter(|end| *end < NONE);
+        let end = end.expect("fewer than 2^32 timers");
+        let generation = self.left as u32;
+        self.entries.extend((first..end).map(|index| Entry {
             deadline: 0,
             waker: None,
-            generation: self.last_generation,
-            next: NONE,
+            generation,
+            next: index + 1,
             previous: NONE,
             slot: Slot::of(0, 0),
-        });
-        self.vacant = index;
+        }));
+        self.entries[end as usize - 1].next = NONE;
+        self.vacant = first;
     }
 }
