@@ -41,6 +41,7 @@ pub(crate) struct Core {
 
 /// Everybody's side.
 pub(crate) struct Remote {
+    pub(super) index: usize,
     pub(super) ring: Arc<Ring<Runnable>>,
     /// The task to run next: the one woken last, whose data is still warm.
     pub(super) next: Slot<Header>,
@@ -66,6 +67,7 @@ impl Core {
     pub(super) fn new(index: usize, timers: Arc<Lane>) -> (Self, Arc<Remote>) {
         let ring = Local::new();
         let remote = Arc::new(Remote {
+            index,
             ring: ring.ring(),
             next: Slot::new(),
             owned: Owned::default(),

@@ -19,15 +19,22 @@
 //! The count and the bits are separate words. One packed word, as in tokio, would bound the number of
 //! cores, or need a lock for the list of sleepers.
 
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::iter;
+
+use crate::sync::atomic::{
+    AtomicU64, AtomicUsize, Ordering,
+    Ordering::{Relaxed, SeqCst},
+};
 
 /// Cores per word.
 const WORD: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Idle {
-    /// A bit per core: set while it is idle and nobody has claimed it.
-    bits: Box<[AtomicU64]>,
+    /// A bit per core: set while it is idle and nobody has claimed it. Most machines need only the first
+    /// word, which is looked at with each push.
+    first: AtomicU64,
+    others: Box<[AtomicU64]>,
     searching: AtomicUsize,
     cores: usize,
 }
@@ -45,9 +52,10 @@ pub(crate) enum Claim {
 impl Idle {
     /// All cores are idle.
     pub(crate) fn new(cores: usize) -> Self {
-        let bits = (0..cores.div_ceil(WORD)).map(|word| AtomicU64::new(all_of(word, cores)));
+        let bits = |word| AtomicU64::new(all_of(word, cores));
         Self {
-            bits: bits.collect(),
+            first: bits(0),
+            others: (1..cores.div_ceil(WORD)).map(bits).collect(),
             searching: AtomicUsize::new(0),
             cores,
         }
@@ -57,7 +65,7 @@ impl Idle {
     /// caller must wake it.
     pub(crate) fn claim_searcher(&self) -> Option<usize> {
         loop {
-            if self.is_searched() || !self.any() {
+            if self.is_searched() || !self.any(SeqCst) {
                 return None;
             }
             self.searching.fetch_add(1, SeqCst);
@@ -86,13 +94,12 @@ impl Idle {
     /// Whether a core is idle and nobody searches. Without the order that [`claim_searcher`]
     /// (Self::claim_searcher) gives: for pushers that are awake and will run the work themselves if need be.
     pub(crate) fn may_claim(&self) -> bool {
-        use crate::sync::atomic::Ordering::Relaxed;
-        self.searching.load(Relaxed) == 0 && self.bits.iter().any(|word| word.load(Relaxed) != 0)
+        self.searching.load(Relaxed) == 0 && self.any(Relaxed)
     }
 
     /// Announces a core as idle.
     pub(crate) fn enter(&self, core: usize) {
-        self.bits[core / WORD].fetch_or(bit(core), SeqCst);
+        self.word(core).fetch_or(bit(core), SeqCst);
     }
 
     /// Takes a core's bit; false if somebody else has, and with it gave the core a searcher's token.
@@ -100,7 +107,7 @@ impl Idle {
     /// *Ordering:* the load only spares the exchange. Who gets here has set the bit or has just seen it, so
     /// the load cannot miss it, of whatever order.
     pub(crate) fn leave(&self, core: usize) -> bool {
-        let word = &self.bits[core / WORD];
+        let word = self.word(core);
         word.load(SeqCst) & bit(core) != 0 && word.fetch_and(!bit(core), SeqCst) & bit(core) != 0
     }
 
@@ -126,12 +133,12 @@ impl Idle {
 
     /// Whether a core is idle and unclaimed.
     pub(crate) fn is_idle(&self, core: usize) -> bool {
-        self.bits[core / WORD].load(SeqCst) & bit(core) != 0
+        self.word(core).load(SeqCst) & bit(core) != 0
     }
 
     /// Whether all cores are idle and unclaimed.
     pub(crate) fn all(&self) -> bool {
-        let mut words = self.bits.iter().enumerate();
+        let mut words = iter::once(&self.first).chain(&self.others).enumerate();
         words.all(|(word, bits)| bits.load(SeqCst) == all_of(word, self.cores))
     }
 
@@ -140,8 +147,18 @@ impl Idle {
         self.searching.load(SeqCst)
     }
 
-    fn any(&self) -> bool {
-        self.bits.iter().any(|word| word.load(SeqCst) != 0)
+    /// The word with the bit of a core.
+    fn word(&self, core: usize) -> &AtomicU64 {
+        match core / WORD {
+            0 => &self.first,
+            word => &self.others[word - 1],
+        }
+    }
+
+    /// Whether any core is idle.
+    fn any(&self, order: Ordering) -> bool {
+        let is_set = |word: &AtomicU64| word.load(order) != 0;
+        is_set(&self.first) || (self.cores > WORD && self.others.iter().any(is_set))
     }
 }
 

@@ -58,11 +58,11 @@ impl Worker {
         // Lending may start a thread, and so call a function of the user's that names it.
         context::forget_worker();
         match self.shared.lend(core, self.holder) {
-            Ok(()) => Away {
+            None => Away {
                 worker: self,
                 lent: Some(index),
             },
-            Err(core) if self.shared.shut_down.load(SeqCst) => {
+            Some(core) if self.shared.shut_down.load(SeqCst) => {
                 // Kept, it would keep the end from coming, for which the closure may wait.
                 context::outside(|| shutdown::collect(&self.shared, core));
                 Away {
@@ -70,7 +70,7 @@ impl Worker {
                     lent: Some(index),
                 }
             }
-            Err(core) => {
+            Some(core) => {
                 // SAFETY: as above.
                 unsafe { self.core.replace(Some(core)) };
                 context::remember_worker(self);

@@ -286,18 +286,18 @@ impl Shared {
 
     /// Lends the core of a thread that is going to block, so that others may run its tasks meanwhile; the
     /// thread comes back with [`reclaim`](Self::reclaim). Gives the core back if nobody could take it.
-    pub(super) fn lend(self: &Arc<Self>, core: Core, holder: Holder) -> Result<(), Core> {
+    pub(super) fn lend(self: &Arc<Self>, core: Core, holder: Holder) -> Option<Core> {
         let by_worker = holder == Holder::Thread;
         let mut state = self.lending.state.lock();
         if state.closed {
-            return Err(core);
+            return Some(core);
         }
         let replaced = by_worker && state.workers == self.cores.len();
         state.workers -= usize::from(by_worker && !replaced);
         drop(state);
         if replaced {
             if let Err(_no_thread) = self.start_replacement() {
-                return Err(core);
+                return Some(core);
             }
         }
         self.cores[core.index].borrowed.store(false, SeqCst);
@@ -355,22 +355,22 @@ impl Shared {
 
     /// Lets go of a core: to who waits for one, to a spare worker if there is something to do, or to rest.
     pub(super) fn put_back(self: &Arc<Self>, core: Core) {
-        if let Err(core) = self.pass_on(core) {
+        if let Some(core) = self.pass_on(core) {
             shutdown::collect(self, core);
         }
     }
 
     /// As [`put_back`](Self::put_back), but gives the core back if the runtime is being shut down.
-    fn pass_on(&self, core: Core) -> Result<(), Core> {
+    fn pass_on(&self, core: Core) -> Option<Core> {
         let mut state = self.lending.state.lock();
         if state.closed {
-            return Err(core);
+            return Some(core);
         }
         if let Some(borrower) = state.borrowers.pop_front() {
             self.lending.wanted.fetch_sub(1, SeqCst);
             // Under the lock: a borrower who has left the queue finds the core.
             borrower.give(core);
-            return Ok(());
+            return None;
         }
         let index = core.index;
         // Before the look at its sources: who registers one later finds the core dormant, and rouses it.
@@ -379,7 +379,7 @@ impl Shared {
             self.cores[index].dormant.store(false, Release);
             state.to_drive.push_back(core);
             self.lending.spare.notify_one();
-            return Ok(());
+            return None;
         }
         let token = core.searching.replace(false);
         state.dormant.push(core);
@@ -389,7 +389,7 @@ impl Shared {
         if !token || self.idle.stop_searching() {
             self.look_for_work();
         }
-        Ok(())
+        None
     }
 
     /// Whether a core would miss something if nobody held it.

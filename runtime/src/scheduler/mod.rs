@@ -167,19 +167,19 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let core = match worker {
-            Some(worker) => worker.core_index(),
-            None => self.next_core_in_turn(),
+            Some(worker) => worker.remote(),
+            None => &self.cores[self.next_core_in_turn()],
         };
-        origin.core = core as u32;
+        origin.core = core.index;
         if self.measure_task_time {
-            origin.time_polls();
+            origin = origin.timed();
         }
         let home = Home {
             shared: self.clone(),
         };
         let (task, handle) = task::new(future, home, origin);
         self.announce(worker, task.header());
-        if !self.cores[core].owned.insert(&task) {
+        if !core.owned.insert(&task) {
             task.cancel();
         } else if let Some(worker) = worker {
             worker.push(task);
@@ -274,9 +274,22 @@ impl Home {
             None => Some(task),
         });
         if let Some(task) = from_outside {
-            // The task may have been what kept the runtime alive.
-            shared.clone().inject(task);
+            // SAFETY: the caller's promise.
+            unsafe { Self::bring_from_outside(this, task) };
         }
+    }
+
+    /// Brings a task to the injector. Not inlined, so that the way to a worker needs no stack.
+    ///
+    /// # Safety
+    ///
+    /// As [`bring`](Self::bring).
+    #[inline(never)]
+    unsafe fn bring_from_outside(this: NonNull<Self>, task: Runnable) {
+        // SAFETY: the task is alive until it is passed on, and with it its scheduler.
+        let shared = unsafe { this.as_ref() }.shared.clone();
+        // The task may have been what kept the runtime alive.
+        shared.inject(task);
     }
 }
 

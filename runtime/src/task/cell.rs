@@ -49,7 +49,7 @@ impl Header {
 
     /// The core that the task was spawned on.
     pub(crate) fn core(&self) -> usize {
-        self.origin.core as usize
+        self.origin.core
     }
 }
 

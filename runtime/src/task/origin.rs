@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) struct Origin {
     pub(crate) location: &'static Location<'static>,
     extras: Option<Box<Extras>>,
-    pub(crate) core: u32,
+    pub(crate) core: usize,
 }
 
 /// What most tasks do without, so that a header has room for no more than a pointer.
@@ -40,8 +40,9 @@ impl Origin {
 
     /// Has the task's polls timed.
     #[cold]
-    pub(crate) fn time_polls(&mut self) {
+    pub(crate) fn timed(mut self) -> Self {
         self.extras.get_or_insert_default().busy = Some(AtomicU64::new(0));
+        self
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

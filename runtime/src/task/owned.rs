@@ -13,7 +13,7 @@ use super::cell::Header;
 use crate::sync::{Mutex, MutexGuard};
 
 /// A task's neighbours.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Links {
     previous: Option<NonNull<Header>>,
     next: Option<NonNull<Header>>,
@@ -40,9 +40,9 @@ pub(crate) struct Owned {
 #[derive(Debug, Default)]
 struct List {
     head: Option<NonNull<Header>>,
-    len: usize,
-    /// All that ever entered.
+    /// How many ever entered, and how many of them have left.
     entered: u64,
+    left: u64,
     /// Set by shutdown: nothing enters any more.
     closed: bool,
 }
@@ -69,18 +69,15 @@ impl Owned {
             };
         });
         list.head = Some(task);
-        list.len += 1;
         list.entered += 1;
         true
     }
 
-    /// Takes a task out, if it was entered. A task is never entered in a list but that of its own core.
+    /// Takes a task out, once, if it was entered. A task is never entered in a list but that of its own core.
     pub(crate) fn remove(&self, task: &Header) {
         let mut list = self.list.lock();
         // SAFETY: links are guarded by the list's lock, which is held.
-        let links = task
-            .links
-            .with_mut(|links| unsafe { std::mem::replace(&mut *links, Links::OUTSIDE) });
+        let links = task.links.with(|links| unsafe { *links });
         if links.is_outside() {
             return;
         }
@@ -92,7 +89,7 @@ impl Owned {
         if let Some(next) = next {
             with_links(&list, next, |links| links.previous = previous);
         }
-        list.len -= 1;
+        list.left += 1;
     }
 
     /// Lets no task in any more.
@@ -123,7 +120,8 @@ impl Owned {
 
     /// How many tasks are not complete.
     pub(crate) fn len(&self) -> usize {
-        self.list.lock().len
+        let list = self.list.lock();
+        (list.entered - list.left) as usize
     }
 
     /// How many tasks were spawned.

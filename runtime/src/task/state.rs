@@ -44,7 +44,7 @@ const REF_MASK: u64 = WAKE_ONE - REF_ONE;
 const WAKE_ONE: u64 = 1 << 32;
 
 /// More references than any program has memory for, and far from the field's end. A power of two.
-const REF_LIMIT: u64 = (REF_MASK / REF_ONE + 1) / 2;
+const REF_LIMIT: u64 = WAKE_ONE / REF_ONE / 2;
 
 /// From here on wakes are given back instead of counted; see [`State::return_surplus_wake`]. A power of two.
 #[cfg(not(loom))]
@@ -191,7 +191,8 @@ impl State {
     /// *Ordering:* release, so that the join handle sees the output; acquire, to see the waker that the
     /// join handle put into the slot.
     pub(super) fn complete(&self) -> Snapshot {
-        Snapshot(self.0.fetch_or(COMPLETE, AcqRel))
+        // Set once, so it can be added, which takes no loop.
+        Snapshot(self.0.fetch_add(COMPLETE, AcqRel))
     }
 
     /// Asks for the task to be dropped; true if the caller now holds its `Runnable`.
