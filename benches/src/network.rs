@@ -60,6 +60,9 @@ pub trait Network: Executor {
 
     /// Waits on the runtime's own timer.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// As [`sleep`](Self::sleep), and can be moved: in a box, if the runtime's own cannot.
+    fn movable_sleep(duration: Duration) -> impl Future<Output = ()> + Send + Unpin;
 }
 
 /// Fills `message`; false if the stream has ended before its first byte.
@@ -166,6 +169,10 @@ mod on_mini_rt {
                 fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
                     mini_rt::time::sleep(duration)
                 }
+
+                fn movable_sleep(duration: Duration) -> impl Future<Output = ()> + Send + Unpin {
+                    mini_rt::time::sleep(duration)
+                }
             }
         };
     }
@@ -191,6 +198,10 @@ mod on_tokio {
                 fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
                     tokio::time::sleep(duration)
                 }
+
+                fn movable_sleep(duration: Duration) -> impl Future<Output = ()> + Send + Unpin {
+                    Box::pin(tokio::time::sleep(duration))
+                }
             }
         };
     }
@@ -203,6 +214,8 @@ mod on_smol {
     use super::*;
     use smol::io::{AsyncReadExt, AsyncWriteExt};
     use smol::net::{TcpListener, TcpStream};
+    use std::future::poll_fn;
+    use std::pin::Pin;
 
     impl Network for Smol {
         tcp!(TcpListener, TcpStream);
@@ -214,6 +227,11 @@ mod on_smol {
 
         async fn sleep(duration: Duration) {
             smol::Timer::after(duration).await;
+        }
+
+        fn movable_sleep(duration: Duration) -> impl Future<Output = ()> + Send + Unpin {
+            let mut timer = smol::Timer::after(duration);
+            poll_fn(move |cx| Pin::new(&mut timer).poll(cx).map(drop))
         }
     }
 }

@@ -43,11 +43,13 @@ pub enum Operation {
     SleepDrop,
     /// Make a sleep of an hour in a box, poll it once and keep it; all are dropped at the end.
     SleepKeep,
+    /// As [`SleepKeep`](Self::SleepKeep), in a box only if it must be pinned.
+    SleepKeepUnboxed,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 8] = [
         Operation::SpawnJoin,
         Operation::SpawnAwait,
         Operation::Yield,
@@ -55,6 +57,7 @@ impl Operation {
         Operation::ChainedSpawn,
         Operation::SleepDrop,
         Operation::SleepKeep,
+        Operation::SleepKeepUnboxed,
     ];
 
     /// The name used on command lines.
@@ -67,6 +70,7 @@ impl Operation {
             Operation::ChainedSpawn => "chained_spawn",
             Operation::SleepDrop => "sleep_drop",
             Operation::SleepKeep => "sleep_keep",
+            Operation::SleepKeepUnboxed => "sleep_keep_unboxed",
         }
     }
 
@@ -74,7 +78,9 @@ impl Operation {
     pub fn peers(self) -> &'static [Peer] {
         match self {
             // nio's timers stay with the worker that made them.
-            Operation::SleepDrop | Operation::SleepKeep => &Peer::NETWORKS,
+            Operation::SleepDrop | Operation::SleepKeep | Operation::SleepKeepUnboxed => {
+                &Peer::NETWORKS
+            }
             _ => &Peer::EXECUTORS,
         }
     }
@@ -100,6 +106,9 @@ impl Operation {
             }
             Operation::SleepDrop => on_network!(peer, N => N::run(1, sleep_drop::<N>(operations))),
             Operation::SleepKeep => on_network!(peer, N => N::run(1, sleep_keep::<N>(operations))),
+            Operation::SleepKeepUnboxed => {
+                on_network!(peer, N => N::run(1, sleep_keep_unboxed::<N>(operations)))
+            }
         }
     }
 }
@@ -162,6 +171,15 @@ async fn sleep_keep<N: Network>(operations: u64) {
     for _ in 0..operations {
         let mut sleep = Box::pin(N::sleep(HOUR));
         start(sleep.as_mut()).await;
+        kept.push(sleep);
+    }
+}
+
+async fn sleep_keep_unboxed<N: Network>(operations: u64) {
+    let mut kept = Vec::with_capacity(operations as usize);
+    for _ in 0..operations {
+        let mut sleep = N::movable_sleep(HOUR);
+        start(Pin::new(&mut sleep)).await;
         kept.push(sleep);
     }
 }
