@@ -13,6 +13,8 @@
 //! What always holds: a core that is dormant has its idle bit set, or somebody has claimed it and is on
 //! the way to [`rouse`](Shared::rouse) it. And there are as many workers as cores, not counting those away.
 
+mod borrowers;
+
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -20,9 +22,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::borrowers::Borrower;
 use super::context::{self, Driving};
 use super::core::Core;
-use super::idle::Claim;
 use super::local::Beside;
 use super::root::{NoRoot, Root, RootFuture};
 use super::worker::{Holder, Stop, Worker};
@@ -32,7 +34,7 @@ use crate::sync::atomic::{
     AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
-use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
 
 pub(super) struct Lending {
@@ -59,16 +61,6 @@ struct State {
 
 /// How long a worker that is not needed waits for a core before it ends.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
-/// How long a caller of `block_on` waits for the core of a worker that it has woken, before it goes on
-/// without. The hand-over takes microseconds, unless the machine is overloaded.
-const HAND_OVER: Duration = Duration::from_millis(1);
-
-/// A thread that waits for a core.
-pub(super) struct Borrower {
-    thread: Thread,
-    core: Mutex<Option<Core>>,
-}
 
 impl Lending {
     pub(super) fn new(cores: Vec<Core>, start_worker: Option<Box<StartThread>>) -> Self {
@@ -105,20 +97,6 @@ impl Lending {
     #[cfg(all(test, loom))]
     pub(super) fn let_time_pass(&self) {
         self.spare.let_time_pass();
-    }
-}
-
-impl Borrower {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            thread: thread::current(),
-            core: Mutex::new(None),
-        })
-    }
-
-    fn give(&self, core: Core) {
-        *self.core.lock() = Some(core);
-        self.thread.unpark();
     }
 }
 
@@ -165,77 +143,6 @@ impl Shared {
         };
         let worker = drive.worker.as_ref().expect("it was just put there");
         context::as_worker(worker, || worker.run(root))
-    }
-
-    /// Gets a core for a root. Polls the root meanwhile if that may take long, and returns `None` if it
-    /// is ready before.
-    ///
-    /// A core comes only to a thread that does nothing but wait for it. Who polls is not in the queue:
-    /// the poll may take long, or wait for what the core would run.
-    pub(super) fn core_for(self: &Arc<Self>, root: &mut impl Root) -> Option<Core> {
-        loop {
-            let (borrower, promised) = match self.ask_for_core() {
-                Ok(core) => return Some(core),
-                Err(waiting) => waiting,
-            };
-            if promised {
-                thread::park_timeout(HAND_OVER);
-            }
-            while !root.is_woken() && borrower.core.lock().is_none() {
-                thread::park();
-            }
-            if let Some(core) = self.stop_waiting(&borrower) {
-                return Some(core);
-            }
-            if root.poll_if_woken() {
-                return None;
-            }
-        }
-    }
-
-    /// Leaves the queue, or takes the core that has come.
-    fn stop_waiting(&self, borrower: &Arc<Borrower>) -> Option<Core> {
-        let mut state = self.lending.state.lock();
-        let before = state.borrowers.len();
-        state
-            .borrowers
-            .retain(|other| !Arc::ptr_eq(other, borrower));
-        let left = before - state.borrowers.len();
-        self.lending.wanted.fetch_sub(left, SeqCst);
-        borrower.core.lock().take()
-    }
-
-    /// A dormant core, or a place in the queue, and whether a sleeping worker was asked for its core.
-    fn ask_for_core(&self) -> Result<Core, (Arc<Borrower>, bool)> {
-        let borrower = {
-            let mut state = self.lending.state.lock();
-            if let Some(core) = state.dormant.pop() {
-                return Ok(self.awaken(core));
-            }
-            let borrower = Borrower::new();
-            state.borrowers.push_back(borrower.clone());
-            self.lending.wanted.fetch_add(1, SeqCst);
-            borrower
-        };
-        Err((borrower, self.ask_sleeping_worker()))
-    }
-
-    /// Wakes a worker that sleeps, which then finds that its core is wanted.
-    fn ask_sleeping_worker(&self) -> bool {
-        for (index, core) in self.cores.iter().enumerate() {
-            if core.borrowed.load(SeqCst) || !self.idle.is_idle(index) {
-                continue;
-            }
-            match self.idle.claim(index) {
-                Claim::Claimed => {
-                    self.wake_core(index);
-                    return true;
-                }
-                Claim::Busy => {}
-                Claim::LookForWork => self.look_for_work(),
-            }
-        }
-        false
     }
 
     /// Ends a core's dormancy. If somebody has claimed it, the core has that searcher's token.
