@@ -346,3 +346,72 @@ fn who_is_woken_by_many_tasks_does_not_run_after_each_of_them() {
         );
     });
 }
+
+/// Something that happens again and again, for one task that waits for it.
+#[derive(Default)]
+struct Bell {
+    rung: AtomicBool,
+    listener: AtomicWaker,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.rung.store(true, SeqCst);
+        self.listener.wake();
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            self.listener.register(cx.waker());
+            match self.rung.swap(false, SeqCst) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+/// Asks another task `MANY` times, while others yield, and tells how many turns those had before the
+/// answers.
+async fn turns_before_answers() -> usize {
+    let [question, answer] = [(); 2].map(|()| Arc::new(Bell::default()));
+    let (asked, answered) = (question.clone(), answer.clone());
+    let server = spawn(async move {
+        loop {
+            asked.wait().await;
+            answered.ring();
+        }
+    });
+    let turns = Arc::new(AtomicUsize::new(0));
+    let others = [(); 20].map(|()| {
+        let turns = turns.clone();
+        spawn(async move {
+            loop {
+                turns.fetch_add(1, SeqCst);
+                yield_now().await;
+            }
+        })
+    });
+    let mut before_answers = 0;
+    for _ in 0..MANY {
+        yield_now().await;
+        let asked_at = turns.load(SeqCst);
+        question.ring();
+        answer.wait().await;
+        before_answers += turns.load(SeqCst) - asked_at;
+    }
+    others.iter().for_each(JoinHandle::abort);
+    server.abort();
+    before_answers
+}
+
+#[test]
+fn who_answers_goes_before_those_who_yield() {
+    on_every_kind("a task asks another", 60, |kind| {
+        let turns = kind
+            .build()
+            .block_on(async { spawn(turns_before_answers()).await.unwrap() });
+        assert!(turns == 0 || kind.cores() > 1, "{turns} turns on {kind:?}");
+    });
+}

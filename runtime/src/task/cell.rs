@@ -83,7 +83,7 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output in place. For the output's owner.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
-    /// Frees the task. For whoever gave up the last reference.
+    /// Frees the task. For whoever has the last reference, or gave it up.
     pub(super) dealloc: unsafe fn(NonNull<Header>),
 }
 

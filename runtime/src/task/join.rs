@@ -145,7 +145,7 @@ impl<T> Drop for JoinHandle<T> {
         // SAFETY: the task is complete and its output this handle's.
         unsafe { (header.vtable.drop_output)(self.task) };
         if seen.is_last_ref() {
-            // SAFETY: the reference is this handle's.
+            // SAFETY: the last reference is this handle's.
             unsafe { (header.vtable.dealloc)(self.task) };
         } else {
             drop_reference(self.task);

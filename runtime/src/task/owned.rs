@@ -4,7 +4,7 @@
 //! list when it is spawned and leaves when it is complete. The links are in the tasks' headers: nothing
 //! is allocated.
 //!
-//! What always holds: a task in a list is not complete, hence alive.
+//! What always holds: a task in a list is alive, because it leaves before it gives up its alive reference.
 
 use std::ptr::NonNull;
 

@@ -56,6 +56,8 @@ const WAKE_LIMIT: u32 = 2;
 const LIMITS: u64 =
     (REF_MASK & !((REF_LIMIT - 1) * REF_ONE)) | !((WAKE_LIMIT as u64) * WAKE_ONE - 1);
 
+const _: () = assert!(REF_LIMIT.is_power_of_two() && WAKE_LIMIT.is_power_of_two());
+
 /// The alive reference and the join handle's, one `Runnable`.
 const INITIAL: u64 = (2 * REF_ONE) | JOIN_HANDLE | WAKE_ONE;
 
@@ -284,7 +286,11 @@ impl State {
 }
 
 impl Snapshot {
-    /// Whether the only reference is the one of who looks, so that nobody can make another.
+    /// Whether the only reference is the one of who looks, so that nobody can make another, and the task can be
+    /// freed without giving that one up.
+    ///
+    /// *Ordering:* the snapshot was taken by acquire; its partners are the releases by which the other
+    /// references were given up, as in [`drop_ref`](State::drop_ref).
     pub(super) fn is_last_ref(self) -> bool {
         self.refs() == 1
     }

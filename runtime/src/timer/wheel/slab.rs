@@ -5,8 +5,8 @@
 //! - A place has a waker exactly if it has a tenant; the others are linked by `next`, from `vacant` on.
 //! - No generation is higher than the number of all tenants that have left, which new places begin with. So
 //!   also where a place was given up and made anew, the generation of a vacant place is in no key.
-//! - A key finds its timer or nothing. It would find another only after 2^32 tenants had left, if its place
-//!   had got the same number again.
+//! - A key finds its timer or nothing. It would find another only if its place had counted up by 2^32, or
+//!   was made anew when 2^32 more tenants had left in all than its generation says.
 
 use std::task::Waker;
 
