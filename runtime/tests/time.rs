@@ -2,27 +2,24 @@
 
 mod support;
 
-use std::error::Error;
-use std::future::{Future, pending, poll_fn, ready};
-use std::io;
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use futures_util::FutureExt;
 use futures_util::future::{join_all, select};
-use futures_util::{FutureExt, StreamExt};
-use mini_rt_runtime::runtime::{Builder, Handle};
+use mini_rt_runtime::runtime::Builder;
 use mini_rt_runtime::time::{
-    Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, interval, interval_at, sleep,
-    sleep_until, timeout, timeout_at,
+    Duration, Instant, Interval, Sleep, Timeout, sleep, sleep_until, timeout,
 };
 use mini_rt_runtime::{block_in_place, block_on, coop, spawn, yield_now};
 
 use support::kinds::{Kind, on_every_kind, on_every_runtime};
 use support::random::Random;
-use support::tasks::{OnDrop, block_until, on_thread, panic_of, park_on, poll_once, settle, until};
+use support::tasks::{block_until, on_thread, park_on, poll_once, settle, until};
 use support::watchdog::Watchdog;
 
 const LONG: Duration = Duration::from_secs(3_600);
@@ -365,67 +362,6 @@ fn sleeps_end_beside_tasks_that_never_rest() {
 }
 
 #[test]
-fn what_is_ready_in_time_is_had_and_what_is_not_is_dropped() {
-    on_every_runtime("time limits", async |_| {
-        assert_eq!(timeout(LONG, ready(1)).await, Ok(1));
-        assert_eq!(timeout(Duration::ZERO, ready(2)).await, Ok(2));
-        assert_eq!(timeout_at(Instant::now() - MILLI, ready(3)).await, Ok(3));
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let counts = dropped.clone();
-        let begin = Instant::now();
-        let elapsed = timeout(2 * MILLI, async move {
-            let _on_drop = OnDrop::new(move || {
-                counts.fetch_add(1, SeqCst);
-            });
-            pending::<()>().await;
-        })
-        .await
-        .unwrap_err();
-        assert!(begin.elapsed() >= 2 * MILLI);
-        assert_eq!(dropped.load(SeqCst), 1);
-        let error = io::Error::from(elapsed);
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(error.source().is_some() || error.get_ref().is_some());
-        // A future that uses up every budget has a limit too.
-        let floods = async {
-            loop {
-                coop::consume_budget().await;
-            }
-        };
-        assert!(timeout(2 * MILLI, floods).await.is_err());
-    });
-}
-
-#[test]
-fn limits_race_with_what_they_limit() {
-    let mut random = Random::for_test("racing limits", 20);
-    on_every_kind("racing limits", 60, |kind| {
-        let runtime = kind.build();
-        let (mut late, mut in_time) = (0, 0);
-        runtime.block_on(async {
-            let rounds: Vec<_> = (0..2_000)
-                .map(|_| {
-                    let (limit, takes) = (random.below(4_000), random.below(4_000));
-                    spawn(async move {
-                        let limit = Duration::from_micros(limit as u64);
-                        let takes = sleep(Duration::from_micros(takes as u64));
-                        timeout(limit, takes).await.is_ok()
-                    })
-                })
-                .collect();
-            for round in rounds {
-                match round.await.unwrap() {
-                    true => in_time += 1,
-                    false => late += 1,
-                }
-            }
-        });
-        assert!(late > 0 && in_time > 0, "{late} late, {in_time} in time");
-        assert_eq!(runtime.metrics().num_timers(), 0);
-    });
-}
-
-#[test]
 fn a_loop_that_makes_and_drops_sleeps_leaves_none() {
     on_every_kind("making and dropping", 60, |kind| {
         let runtime = kind.build();
@@ -451,92 +387,6 @@ fn a_loop_that_makes_and_drops_sleeps_leaves_none() {
 }
 
 #[test]
-fn an_interval_ticks_at_once_and_then_after_each_period() {
-    on_every_runtime("intervals", async |_| {
-        let begin = Instant::now();
-        let mut ticks = interval(2 * MILLI);
-        let first = ticks.tick().await;
-        assert!(first >= begin);
-        for number in 1..5 {
-            assert_eq!(ticks.tick().await, first + number * 2 * MILLI);
-            assert!(Instant::now() >= first + number * 2 * MILLI);
-        }
-        let start = Instant::now() + 3 * MILLI;
-        let ticks: Vec<_> = interval_at(start, MILLI).take(3).collect().await;
-        assert_eq!(ticks, [start, start + MILLI, start + 2 * MILLI]);
-    });
-}
-
-#[test]
-fn bad_use_says_what_to_do() {
-    let outside = panic_of(|| park_on(sleep(MILLI)));
-    assert!(
-        outside.starts_with("there is no mini_rt runtime here"),
-        "{outside}"
-    );
-    // Making one is no use of a runtime.
-    drop((
-        sleep(MILLI),
-        timeout(MILLI, pending::<()>()),
-        interval(MILLI),
-    ));
-    let zero = panic_of(|| drop(interval(Duration::ZERO)));
-    assert!(zero.contains("must not be zero"), "{zero}");
-
-    let runtime = Kind::CurrentThread.build();
-    let mut orphan = sleep(LONG);
-    runtime.block_on(async { assert!(poll_once(&mut orphan).await.is_pending()) });
-    drop(runtime);
-    assert!(orphan.is_elapsed());
-    orphan.reset(Instant::now() + LONG);
-    let ended = panic_of(|| {
-        let handle = ended_handle();
-        let _guard = handle.enter();
-        park_on(&mut orphan);
-    });
-    assert!(ended.contains("after its runtime has ended"), "{ended}");
-}
-
-fn ended_handle() -> Handle {
-    let runtime = Kind::CurrentThread.build();
-    runtime.handle().clone()
-}
-
-#[test]
-fn who_waits_for_a_timer_hears_of_the_end_of_its_runtime() {
-    let _watchdog = Watchdog::seconds("the end", 60);
-    let runtime = Kind::MultiThread(2).build();
-    let handle = runtime.handle().clone();
-    let waits = thread::spawn(move || {
-        let _guard = handle.enter();
-        panic_of(|| park_on(sleep(LONG)))
-    });
-    let metrics = runtime.metrics();
-    block_until(|| metrics.num_timers() == 1);
-    drop(runtime);
-    let text = waits.join().unwrap();
-    assert!(text.contains("after its runtime has ended"), "{text}");
-}
-
-#[test]
-fn runtimes_end_with_sleeping_tasks_and_closures_that_sleep() {
-    on_every_kind("the end of sleepers", 60, |kind| {
-        let runtime = kind.build();
-        let metrics = runtime.metrics();
-        for _ in 0..1_000 {
-            drop(runtime.spawn(async {
-                let mut ticks = interval(LONG);
-                ticks.tick().await;
-                timeout(LONG, ticks.tick()).await
-            }));
-        }
-        runtime.block_on(until(|| metrics.num_timers() >= 1_000));
-        drop(runtime);
-        assert_eq!((metrics.num_timers(), metrics.num_alive_tasks()), (0, 0));
-    });
-}
-
-#[test]
 fn instants_count_as_stds_do() {
     let now = Instant::now();
     let std = now.into_std();
@@ -554,52 +404,4 @@ fn instants_count_as_stds_do() {
     moved -= MILLI;
     assert_eq!(moved, now);
     assert!(now.elapsed() <= now.elapsed() + MILLI);
-}
-
-#[test]
-fn missed_ticks_are_made_up_for_as_asked() {
-    for (behavior, expected) in [
-        // After the late tick, in tenths of a second from the start.
-        (MissedTickBehavior::Burst, [10, 20, 30, 40]),
-        (MissedTickBehavior::Delay, [10, 45, 55, 65]),
-        (MissedTickBehavior::Skip, [10, 40, 50, 60]),
-    ] {
-        block_on(async {
-            mini_rt_runtime::time::pause();
-            let tenth = Duration::from_millis(100);
-            let start = Instant::now();
-            let mut ticks = interval(10 * tenth);
-            ticks.set_missed_tick_behavior(behavior);
-            assert_eq!(ticks.tick().await, start);
-            mini_rt_runtime::time::advance(35 * tenth).await;
-            for expected in expected {
-                assert_eq!(ticks.tick().await, start + expected * tenth, "{behavior:?}");
-            }
-            assert_eq!(
-                (ticks.period(), ticks.missed_tick_behavior()),
-                (10 * tenth, behavior)
-            );
-        });
-    }
-}
-
-#[test]
-fn the_next_tick_can_be_moved() {
-    block_on(async {
-        mini_rt_runtime::time::pause();
-        let second = Duration::from_secs(1);
-        let start = Instant::now();
-        let mut ticks = interval(10 * second);
-        ticks.tick().await;
-        sleep(3 * second).await;
-        ticks.reset();
-        assert_eq!(ticks.tick().await, start + 13 * second);
-        ticks.reset_immediately();
-        assert_eq!(ticks.tick().await, start + 13 * second);
-        ticks.reset_after(2 * second);
-        assert_eq!(ticks.tick().await, start + 15 * second);
-        ticks.reset_at(start + 30 * second);
-        assert_eq!(ticks.tick().await, start + 30 * second);
-        assert_eq!(ticks.tick().await, start + 40 * second);
-    });
 }

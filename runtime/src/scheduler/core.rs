@@ -22,7 +22,6 @@ use crate::timer::Lane;
 
 /// The holder's side.
 pub(crate) struct Core {
-    pub(super) index: usize,
     pub(super) remote: Arc<Remote>,
     pub(super) ring: Local<Runnable>,
     pub(super) timers: Arc<Lane>,
@@ -77,7 +76,6 @@ impl Core {
             sighting: Mutex::new(None),
         });
         let core = Self {
-            index,
             remote: remote.clone(),
             ring,
             timers,
@@ -90,6 +88,10 @@ impl Core {
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1)),
         };
         (core, remote)
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.remote.index
     }
 
     /// Takes a task that is ready here: that of the slot if it has precedence, then the ring's.

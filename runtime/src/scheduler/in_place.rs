@@ -54,7 +54,7 @@ impl Worker {
         // `run`, which keeps no reference over a poll.
         let core = unsafe { self.core.replace(None) };
         let core = core.expect("a thread that is known as a worker has a core");
-        let index = core.index;
+        let index = core.index();
         // Lending may start a thread, and so call a function of the user's that names it.
         context::forget_worker();
         match self.shared.lend(core, self.holder) {

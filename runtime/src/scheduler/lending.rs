@@ -125,8 +125,8 @@ impl Shared {
         let mut root = RootFuture::new(future, self);
         // After a shutdown there is no core any more: then the root is polled without.
         while let Some(core) = self.core_for(&mut root) {
-            self.cores[core.index].borrowed.store(true, SeqCst);
-            root.sit_at(Some(core.index));
+            self.cores[core.index()].borrowed.store(true, SeqCst);
+            root.sit_at(Some(core.index()));
             if self.drive(core, &mut root) == Stop::RootReady {
                 break;
             }
@@ -147,11 +147,11 @@ impl Shared {
 
     /// Ends a core's dormancy. If somebody has claimed it, the core has that searcher's token.
     fn awaken(&self, core: Core) -> Core {
-        let remote = &self.cores[core.index];
+        let remote = &self.cores[core.index()];
         // It has not been busy since it was held last. Release, so that who finds it held finds that, too.
         remote.activity.turned_at.store(self.clock.now(), Relaxed);
         remote.dormant.store(false, Release);
-        if !self.idle.leave(core.index) {
+        if !self.idle.leave(core.index()) {
             core.searching.set(true);
         }
         core
@@ -207,7 +207,7 @@ impl Shared {
                 return Some(core);
             }
         }
-        self.cores[core.index].borrowed.store(false, SeqCst);
+        self.cores[core.index()].borrowed.store(false, SeqCst);
         self.pass_on(core)
     }
 
@@ -231,7 +231,7 @@ impl Shared {
     pub(super) fn reclaim(&self, index: usize, holder: Holder) -> Option<Core> {
         let by_worker = holder == Holder::Thread;
         let mut state = self.lending.state.lock();
-        let is_mine = |core: &Core| core.index == index;
+        let is_mine = |core: &Core| core.index() == index;
         let core = match state.to_drive.iter().position(is_mine) {
             Some(position) => state.to_drive.remove(position),
             None => {
@@ -279,7 +279,7 @@ impl Shared {
             borrower.give(core);
             return None;
         }
-        let index = core.index;
+        let index = core.index();
         // Before the look at its sources: who registers one later finds the core dormant, and rouses it.
         self.cores[index].dormant.store(true, Release);
         if self.lending.has_workers() && self.needs_driver(&core) {
@@ -302,15 +302,15 @@ impl Shared {
     /// Whether a core would miss something if nobody held it.
     fn needs_driver(&self, core: &Core) -> bool {
         core.ring.len() > 0
-            || !self.cores[core.index].next.is_empty()
-            || self.reactors.get(core.index).has_sources()
+            || !self.cores[core.index()].next.is_empty()
+            || self.reactors.get(core.index()).has_sources()
             || core.timers.next().is_some()
     }
 
     /// Lets a spare worker drive a core, if it is dormant. Otherwise its holder is made to look.
     pub(super) fn rouse(&self, index: usize) {
         let mut state = self.lending.state.lock();
-        let position = state.dormant.iter().position(|core| core.index == index);
+        let position = state.dormant.iter().position(|core| core.index() == index);
         match position {
             Some(position) if self.lending.has_workers() => {
                 let core = state.dormant.swap_remove(position);
@@ -361,7 +361,7 @@ impl Drop for Drive {
     fn drop(&mut self) {
         let parts = self.worker.take().map(Worker::into_parts);
         if let Some((shared, Some(core))) = parts {
-            shared.cores[core.index].borrowed.store(false, SeqCst);
+            shared.cores[core.index()].borrowed.store(false, SeqCst);
             shared.put_back(core);
         }
     }

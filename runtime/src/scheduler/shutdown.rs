@@ -58,7 +58,7 @@ pub(super) fn collect_free(shared: &Arc<Shared>) {
 
 /// Takes a core out of service.
 pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
-    shared.cores[core.index].dormant.store(true, Release);
+    shared.cores[core.index()].dormant.store(true, Release);
     shared.collected.cores.lock().push(core);
     finish(shared);
 }

@@ -48,14 +48,13 @@ pub(crate) fn reset_timer(timer: &mut Timer, deadline: Moment) -> bool {
             }
             return waits;
         };
-        let core = worker.core_index();
-        if timer.core() == core {
+        if timer.core() == worker.core_index() {
             return timer.reset(deadline);
         }
         let Some(waker) = timer.cancel() else {
             return false;
         };
-        match worker.shared.timers.of(core).start(deadline, waker) {
+        match worker.core.get().timers.start(deadline, waker) {
             Ok(moved) => *timer = moved,
             // The end has come, which wakes who waits.
             Err(waker) => {

@@ -75,7 +75,7 @@ impl Worker {
     }
 
     pub(super) fn core_index(&self) -> usize {
-        self.core.get().index
+        self.core.get().index()
     }
 
     pub(super) fn ring(&self) -> &Local<Runnable> {

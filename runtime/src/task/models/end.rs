@@ -306,3 +306,34 @@ fn close_beside_wake_and_abort() {
         assert!(queue.try_next().is_none());
     });
 }
+
+/// Looking at the tasks of a list while one completes and its handle goes: whichever of the two frees it does so
+/// after the look, or the look does not find it.
+#[test]
+fn look_beside_the_last_reference() {
+    check(3, || {
+        let (queue, dropped) = (listed(), Drops::default());
+        let value = dropped.value();
+        let (task, handle) = queue.task(async move { drop(value) });
+        assert!(queue.owned().insert(&task));
+        let looking = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                let mut found = 0;
+                queue.owned().for_each(|task| {
+                    task.is_waiting();
+                    found += task.polls().max(1);
+                });
+                found
+            }
+        });
+        let letting_go = thread::spawn(move || {
+            handle.is_finished();
+            drop(handle);
+        });
+        task.run();
+        letting_go.join().unwrap();
+        assert!(looking.join().unwrap() <= 1);
+        assert_eq!((dropped.count(), queue.owned().len()), (1, 0));
+    });
+}
