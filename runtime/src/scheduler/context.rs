@@ -16,12 +16,13 @@ crate::sync::thread_local! {
 }
 
 crate::sync::thread_local! {
-    /// The address of what [`RUNTIME`] holds. It may be compared, also when that is gone.
-    static CURRENT: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
 crate::sync::thread_local! {
-    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    /// What [`WORKER`] holds if that is one of the runtime in [`RUNTIME`]: for whoever needs both, which is
+    /// nearly everybody. [`match_worker`] follows each change of the two.
+    static CURRENT_WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
 }
 
 crate::sync::thread_local! {
@@ -72,20 +73,39 @@ pub(super) fn with_current_and_worker<R>(
 /// Calls `f` with the worker that this thread is, if it is one of the runtime that code here uses.
 #[inline]
 pub(super) fn with_current_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    let worker = WORKER.try_with(Cell::get).unwrap_or(ptr::null());
-    let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
+    let worker = CURRENT_WORKER.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: `as_worker` keeps the worker borrowed for as long as it is set, on this thread, and `f`
     // ends before `as_worker` can.
-    let worker = unsafe { worker.as_ref() };
-    f(worker.filter(|worker| ptr::eq(&*worker.shared, current)))
+    f(unsafe { worker.as_ref() })
 }
 
 /// Makes a runtime the current one and returns the one before.
 pub(crate) fn set_current(shared: Option<Arc<Shared>>) -> Option<Arc<Shared>> {
-    let address = shared.as_ref().map_or(ptr::null(), Arc::as_ptr);
     let before = RUNTIME.try_with(|runtime| runtime.replace(shared)).ok()?;
-    let _ = CURRENT.try_with(|current| current.set(address));
+    match_worker();
     before
+}
+
+/// Notes the worker that this thread is as one of the current runtime, if it is.
+fn match_worker() {
+    let current = with_any_worker(|worker| {
+        let worker = worker?;
+        let is_current = RUNTIME.try_with(|runtime| {
+            let runtime = runtime.borrow();
+            runtime
+                .as_ref()
+                .is_some_and(|runtime| Arc::ptr_eq(runtime, &worker.shared))
+        });
+        is_current.unwrap_or(false).then_some(ptr::from_ref(worker))
+    });
+    let _ = CURRENT_WORKER.try_with(|worker| worker.set(current.unwrap_or(ptr::null())));
+}
+
+/// Makes this thread known as this worker, or as none, and returns what it was.
+fn set_worker(worker: *const Worker) -> *const Worker {
+    let before = WORKER.try_with(|current| current.replace(worker));
+    match_worker();
+    before.unwrap_or(ptr::null())
 }
 
 /// A scope in which code on this thread uses a certain runtime.
@@ -167,10 +187,10 @@ pub(super) fn as_worker<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
     struct Restore(*const Worker);
     impl Drop for Restore {
         fn drop(&mut self) {
-            let _ = WORKER.try_with(|current| current.set(self.0));
+            set_worker(self.0);
         }
     }
-    let _restore = Restore(WORKER.with(|current| current.replace(worker)));
+    let _restore = Restore(set_worker(worker));
     f()
 }
 
@@ -188,12 +208,12 @@ pub(crate) fn hasten_look() {
 
 /// Makes this thread known as no worker, inside [`as_worker`].
 pub(super) fn forget_worker() {
-    WORKER.with(|current| current.set(ptr::null()));
+    set_worker(ptr::null());
 }
 
 /// Undoes [`forget_worker`], inside the same [`as_worker`].
 pub(super) fn remember_worker(worker: &Worker) {
-    WORKER.with(|current| current.set(worker));
+    set_worker(worker);
 }
 
 /// Runs `f` as if this thread drove nothing, so that it may block, and call `block_on`.
