@@ -14,8 +14,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sync::monitor::{Condvar, Mutex, MutexGuard};
 use crate::sync::thread::JoinHandle;
-use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::task::Runnable;
 
 /// Starts a thread that runs the closure. Does not panic.

@@ -15,8 +15,8 @@ use super::Handle;
 use crate::contain::{contain, discard};
 use crate::scheduler::Shared;
 use crate::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::sync::monitor::{Condvar, Mutex};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Condvar, Mutex};
 use crate::sys::CpuSet;
 
 /// What can be chosen about threads.

@@ -34,8 +34,8 @@ use crate::sync::atomic::{
     AtomicUsize,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use crate::sync::monitor::{Condvar, Mutex};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Condvar, Mutex};
 
 pub(super) struct Lending {
     state: Mutex<State>,

@@ -43,7 +43,8 @@ pub(crate) use self::context::{Beside, Entered, NO_SET, current, runtime_dropped
 use self::pollers::Pollers;
 pub(crate) use self::turn::Poller;
 use crate::coop;
-use crate::sync::{Condvar, Mutex, thread};
+use crate::sync::monitor::{Condvar, Mutex};
+use crate::sync::thread;
 use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule};
 
 /// Local tasks, and where they wait.

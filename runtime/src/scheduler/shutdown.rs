@@ -17,7 +17,7 @@ use super::worker::{Holder, Worker};
 use crate::coop;
 use crate::queue::Local;
 use crate::sync::atomic::Ordering::Release;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::monitor::{Condvar, Mutex};
 use crate::task::Runnable;
 
 /// The cores that have come back.

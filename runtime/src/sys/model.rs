@@ -13,7 +13,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use super::{Event, Interest, Ready};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::monitor::{Condvar, Mutex};
 
 #[derive(Default)]
 pub(crate) struct Poller {

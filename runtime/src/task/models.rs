@@ -20,8 +20,9 @@ use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
 use super::{Header, JoinHandle, Origin, Owned, Runnable, Schedule};
+use crate::sync::UnsafeCell;
 use crate::sync::model::{Signal, block_on, check};
-use crate::sync::{Condvar, Mutex, UnsafeCell};
+use crate::sync::monitor::{Condvar, Mutex};
 
 /// Where the tasks of a model wait, and the list they are in, if it is used.
 #[derive(Default)]
