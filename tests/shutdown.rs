@@ -161,8 +161,9 @@ fn a_runtime_can_be_dropped_while_threads_spawn() {
             // They go on, and what they spawn is cancelled.
             block_until(|| census.born() > at_the_end + 50);
             over.store(true, SeqCst);
-            for spawner in spawners {
-                let (handle, last) = spawner.join().unwrap();
+            let spawners = spawners.into_iter();
+            let spawned: Vec<_> = spawners.map(|spawner| spawner.join().unwrap()).collect();
+            for (handle, last) in spawned {
                 assert!(park_on(last).unwrap_err().is_cancelled());
                 assert_eq!(handle.metrics().num_alive_tasks(), 0);
             }

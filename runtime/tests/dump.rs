@@ -50,7 +50,7 @@ fn every_task_is_there_with_its_name_its_place_and_its_state() {
             }
             let text = dump.to_string();
             assert!(
-                text.starts_with("51 tasks: 0 running, 0 ready, 51 waiting\n"),
+                text.starts_with("51 tasks: 0 running, 0 ready, 51 waiting, 0 new\n"),
                 "{text}"
             );
             assert_eq!(text.lines().count(), 2 + 51, "{text}");
@@ -70,10 +70,15 @@ fn who_runs_and_who_is_ready_can_be_told() {
         .unwrap();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let waits = runtime.spawn(pending::<()>());
+    let spawned_at = line!() + 1;
     let runs = runtime.spawn(async move { assert!(may_go_on.recv().is_err()) });
-    let ready = runtime.spawn(async {});
+    let ready = TaskBuilder::new()
+        .name("ready")
+        .spawn_on(async {}, runtime.handle());
+    let new = runtime.spawn(async {});
     let dump = || runtime.handle().dump();
-    block_until(|| matches!(find(&dump(), runs.id()).state, TaskState::Running { .. }));
+    let is_running = |task: &TaskDump| matches!(task.state, TaskState::Running { .. });
+    block_until(|| dump().tasks.iter().any(is_running));
     std::thread::sleep(Duration::from_millis(5));
     let dump = dump();
     assert_eq!(
@@ -89,11 +94,17 @@ fn who_runs_and_who_is_ready_can_be_told() {
     assert_eq!(dump.tasks[2].state, TaskState::Waiting);
     assert!(
         dump.to_string()
-            .starts_with("3 tasks: 1 running, 1 ready, 1 waiting\n"),
+            .starts_with("4 tasks: 1 running, 1 ready, 1 waiting, 1 new\n"),
         "{dump}"
     );
+    assert_eq!(
+        dump.tasks[0].spawned_at.line(),
+        spawned_at,
+        "it is in its first poll"
+    );
     drop(go_on);
-    block_until(|| runs.is_finished() && ready.is_finished());
+    block_until(|| runs.is_finished() && ready.is_finished() && new.is_finished());
+    assert_eq!(runtime.handle().dump().new, 0);
 }
 
 #[test]
@@ -141,6 +152,7 @@ fn dumps_are_taken_while_tasks_come_and_go() {
     let stays: HashSet<_> = (0..100)
         .map(|_| runtime.spawn(pending::<()>()).id())
         .collect();
+    block_until(|| runtime.handle().dump().tasks.len() == stays.len());
     let goes: Vec<_> = (0..4)
         .map(|_| {
             runtime.spawn(async {

@@ -1,12 +1,12 @@
 //! A list of what the tasks of a runtime do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
 use super::Handle;
-use crate::scheduler::Shared;
+use crate::scheduler::{Running, Shared};
 use crate::task::{Header, Id};
 
 /// The tasks of a runtime that were not over at some moment; made by [`Handle::dump`].
@@ -18,6 +18,9 @@ pub struct Dump {
     /// Running ones first, the longest of them at the top, then ready ones, then those that wait; otherwise
     /// by identifier.
     pub tasks: Vec<TaskDump>,
+    /// How many more there were, which are only counted: those that were not polled yet, or are in their first
+    /// poll inside [`block_in_place`](crate::block_in_place).
+    pub new: usize,
 }
 
 /// What a task does.
@@ -59,9 +62,13 @@ pub enum TaskState {
 impl Handle {
     /// A list of the runtime's tasks, and of what they do.
     ///
-    /// No task is stopped for it, but tasks that are spawned or end wait for as long as it takes to read the
-    /// list of a worker, so a dump of a million tasks can be felt. The tasks of a
-    /// [`LocalSet`](crate::LocalSet) and blocking closures are not in it, nor is the future of `block_on`.
+    /// No task is stopped for it, but tasks that wait for the first time, or end after that, wait for as long as
+    /// it takes to read the list of a worker, so a dump of a million tasks can be felt.
+    ///
+    /// A task that was not polled yet is only [counted](Dump::new), unless it has a
+    /// [name](crate::TaskBuilder::name) or the time of polls is
+    /// [measured](super::Builder::measure_task_time). The tasks of a [`LocalSet`](crate::LocalSet) and blocking
+    /// closures are not in a dump, nor is the future of `block_on`.
     ///
     /// # Examples
     ///
@@ -84,22 +91,24 @@ impl Handle {
 
 impl Dump {
     fn take(shared: &Shared) -> Self {
+        let running = || (0..shared.cores()).filter_map(|worker| shared.running(worker));
+        let ran_before: HashSet<_> = running().map(|poll| poll.task).collect();
         let mut tasks = Vec::with_capacity(shared.alive_tasks());
         shared.for_each_task(|task| tasks.push(TaskDump::new(task)));
         // After the list: a task that has begun to run meanwhile is found to run.
-        let running: HashMap<_, _> = (0..shared.cores())
-            .filter_map(|worker| {
-                let (id, duration) = shared.running(worker)?;
-                Some((id, TaskState::Running { worker, duration }))
-            })
-            .collect();
+        let mut running: HashMap<_, _> = running().map(|poll| (poll.task, poll)).collect();
         for task in &mut tasks {
-            if let (TaskState::Ready, Some(state)) = (task.state, running.get(&task.id)) {
-                task.state = *state;
+            if let (Some(poll), TaskState::Ready) = (running.remove(&task.id), task.state) {
+                task.state = TaskState::running(&poll);
             }
         }
+        // One that ran all the time and is in no list is in its first poll.
+        let first_polls = running.into_values();
+        let first_polls = first_polls.filter(|poll| ran_before.contains(&poll.task));
+        tasks.extend(first_polls.map(TaskDump::in_first_poll));
         tasks.sort_unstable_by_key(|task| (task.state.rank(), task.id));
-        Self { tasks }
+        let new = shared.alive_tasks().saturating_sub(tasks.len());
+        Self { tasks, new }
     }
 
     fn count(&self, is_it: impl Fn(TaskState) -> bool) -> usize {
@@ -122,9 +131,28 @@ impl TaskDump {
             busy: task.busy(),
         }
     }
+
+    /// A task that is in no list yet, so it has no name, and its polls are not timed.
+    fn in_first_poll(poll: Running) -> Self {
+        Self {
+            id: poll.task,
+            name: None,
+            spawned_at: poll.spawned_at,
+            state: TaskState::running(&poll),
+            polls: 1,
+            busy: None,
+        }
+    }
 }
 
 impl TaskState {
+    fn running(poll: &Running) -> Self {
+        Self::Running {
+            worker: poll.worker,
+            duration: poll.duration,
+        }
+    }
+
     /// What comes first, and among running tasks the one that runs longest.
     fn rank(self) -> (u8, std::cmp::Reverse<Duration>) {
         let (rank, duration) = match self {
@@ -143,8 +171,9 @@ impl fmt::Display for Dump {
         let running = self.tasks.len() - ready - waiting;
         writeln!(
             f,
-            "{} tasks: {running} running, {ready} ready, {waiting} waiting",
-            self.tasks.len()
+            "{} tasks: {running} running, {ready} ready, {waiting} waiting, {} new",
+            self.tasks.len() + self.new,
+            self.new
         )?;
         write!(
             f,

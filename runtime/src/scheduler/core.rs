@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::activity::Activity;
+use super::census::Tally;
 use super::pace::Pace;
 use super::precedence::Precedence;
 use super::rescue::Sighting;
@@ -44,8 +45,9 @@ pub(crate) struct Remote {
     pub(super) ring: Arc<Ring<Runnable>>,
     /// The task to run next: the one woken last, whose data is still warm.
     pub(super) next: Slot<Header>,
-    /// The tasks spawned on this core.
+    /// The tasks that have waited for the first time on this core.
     pub(super) owned: Owned,
+    pub(super) tally: Tally,
     /// Nobody holds the core.
     ///
     /// *Ordering:* written under the lending's lock. Who has claimed the core finds it as it was when its
@@ -69,7 +71,8 @@ impl Core {
             index,
             ring: ring.ring(),
             next: Slot::new(),
-            owned: Owned::default(),
+            owned: Owned::new(index),
+            tally: Tally::default(),
             dormant: AtomicBool::new(true),
             borrowed: AtomicBool::new(false),
             activity: Activity::new(),

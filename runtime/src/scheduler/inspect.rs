@@ -2,6 +2,7 @@
 //!
 //! Nobody is stopped for it, so numbers that belong together may be of slightly different moments.
 
+use std::panic::Location;
 use std::sync::Weak;
 use std::sync::atomic::{
     AtomicU64,
@@ -10,12 +11,22 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use super::activity::Activity;
+use super::census::{self, Tally};
 use super::hooks::BlockedTask;
 use super::local::{OwnedSet, Set};
 use super::rescue::BLOCKED;
 use super::{Arc, Shared};
 use crate::sync::Mutex;
 use crate::task::{Header, Id};
+
+/// A poll that is under way.
+pub(crate) struct Running {
+    pub(crate) task: Id,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) worker: usize,
+    /// For how long at most.
+    pub(crate) duration: Duration,
+}
 
 /// The sets of local tasks that go with a runtime.
 #[derive(Default)]
@@ -53,17 +64,25 @@ impl Shared {
     /// Tasks that are not complete.
     pub(crate) fn alive_tasks(&self) -> usize {
         let local: usize = self.local.each().iter().map(|set| set.tasks().len()).sum();
-        let cores = self.cores.iter();
-        local + cores.map(|core| core.owned.len()).sum::<usize>()
+        local + self.alive_on_cores()
     }
 
     /// Tasks that were ever spawned.
     pub(crate) fn spawned_tasks(&self) -> u64 {
-        let cores = self.cores.iter().map(|core| core.owned.entered());
-        self.local.spawned.load(Relaxed) + cores.sum::<u64>()
+        self.local.spawned.load(Relaxed) + census::spawned(&self.outside, self.tallies())
     }
 
-    /// Looks at every task that is not complete. Those of one core neither begin nor end meanwhile.
+    /// As [`alive_tasks`](Self::alive_tasks), without local ones.
+    pub(super) fn alive_on_cores(&self) -> usize {
+        census::alive(&self.outside, self.tallies())
+    }
+
+    fn tallies(&self) -> impl Iterator<Item = &Tally> + Clone {
+        self.cores.iter().map(|core| &core.tally)
+    }
+
+    /// Looks at every task that has waited, and is not complete. Those of one core neither enter nor end
+    /// meanwhile.
     pub(crate) fn for_each_task(&self, mut look: impl FnMut(&Header)) {
         for core in &self.cores {
             core.owned.for_each(&mut look);
@@ -84,11 +103,16 @@ impl Shared {
         remote.ring.len() as usize + usize::from(!remote.next.is_empty())
     }
 
-    /// The task that a core is polling, and for how long at most. A core that does something between two
-    /// polls is taken to be still in the first.
-    pub(crate) fn running(&self, core: usize) -> Option<(Id, Duration)> {
-        let polled = self.activity(core).poll()?;
-        Id::from_u64(polled.task).zip(self.busy_for(core))
+    /// The task that a worker is polling. A worker that does something between two polls is taken to be still
+    /// in the first.
+    pub(crate) fn running(&self, worker: usize) -> Option<Running> {
+        let poll = self.activity(worker).poll()?;
+        Some(Running {
+            task: Id::from_u64(poll.task)?,
+            spawned_at: poll.spawned_at?,
+            worker,
+            duration: self.busy_for(worker)?,
+        })
     }
 
     /// Since when a core has been in a poll that blocks it, if it is.

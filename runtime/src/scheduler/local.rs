@@ -250,7 +250,9 @@ impl Schedule for Home {
 
     fn release(&self, task: &Header) {
         let own = self.set.own("used");
-        self.set.tasks.remove(task);
+        if task.list().is_some() {
+            self.set.tasks.remove(task);
+        }
         own.alive.set(own.alive.get() - 1);
         own.emptied.set(own.alive.get() == 0);
     }

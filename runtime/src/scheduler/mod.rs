@@ -10,6 +10,7 @@
 //! | `timers.rs` | what cores do for their timers |
 //! | `rescue.rs` | what waits for a blocked core is taken over |
 //! | `activity.rs` | what a core lets others know of itself |
+//! | `census.rs` | how many tasks there are |
 //! | `idle.rs` | which cores are idle, who searches, whom to wake |
 //! | `inspect.rs` | what observers read |
 //! | `lending.rs` | which thread holds which core |
@@ -25,6 +26,7 @@
 //! ring, then the injector, then what it can steal, then sleeps in its reactor.
 
 mod activity;
+mod census;
 pub(crate) mod context;
 mod core;
 mod hooks;
@@ -55,6 +57,7 @@ pub(crate) use self::hooks::Hooks;
 pub use self::hooks::{BlockedTask, TaskMeta};
 use self::idle::Idle;
 pub(crate) use self::in_place::block_in_place;
+pub(crate) use self::inspect::Running;
 use self::lending::Lending;
 use self::rescue::Watch;
 pub(crate) use self::timers::{Started, reset_timer, start_timer};
@@ -94,9 +97,12 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     watch: Watch,
     shut_down: AtomicBool,
+    /// Futures are being dropped, and no new ones wanted. A thread outside may hear of it late.
+    refuses: AtomicBool,
     collected: shutdown::Collected,
-    /// Where tasks from outside are listed, and their timers started.
+    /// Where timers from outside are started.
     next_in_turn: AtomicUsize,
+    outside: census::Outside,
     /// What time must not jump over.
     holding_time: AtomicUsize,
     local: inspect::LocalSets,
@@ -137,8 +143,10 @@ impl Shared {
                 timers,
                 watch: Watch::new(),
                 shut_down: AtomicBool::new(false),
+                refuses: AtomicBool::new(false),
                 collected: shutdown::Collected::default(),
                 next_in_turn: AtomicUsize::new(0),
+                outside: census::Outside::new(),
                 holding_time: AtomicUsize::new(0),
                 local: inspect::LocalSets::default(),
             }
@@ -166,11 +174,6 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let core = match worker {
-            Some(worker) => worker.remote(),
-            None => &self.cores[self.next_core_in_turn()],
-        };
-        origin.core = core.index;
         if self.measure_task_time {
             origin = origin.timed();
         }
@@ -178,15 +181,26 @@ impl Shared {
             shared: self.clone(),
         };
         let (task, handle) = task::new(future, home, origin);
+        match worker {
+            Some(worker) => worker.remote().tally.spawned(),
+            None => self.outside.spawned(),
+        }
         self.announce(worker, task.header());
-        if !core.owned.insert(&task) {
-            task.cancel();
+        let is_listed = || self.list(worker, &task);
+        if self.refuses.load(Relaxed) || (task.header().origin().is_marked() && !is_listed()) {
+            self.refuse(task);
         } else if let Some(worker) = worker {
             worker.push(task);
         } else {
             self.inject(task);
         }
         handle
+    }
+
+    /// Enters a task into this core's list, or another's; false if they are closed.
+    fn list(&self, worker: Option<&Worker>, task: &Runnable) -> bool {
+        let core = worker.map_or(0, Worker::core_index);
+        self.cores[core].owned.insert(task)
     }
 
     /// A core for something from outside.
@@ -224,7 +238,7 @@ impl Shared {
         self.injector.push(task);
         fence(SeqCst);
         if self.shut_down.load(SeqCst) {
-            self.collected.look_again();
+            self.inject_at_the_end();
         } else {
             self.wake_searcher();
         }
@@ -305,8 +319,18 @@ impl Schedule for Home {
         unsafe { Self::bring(this, task, Worker::push_behind) };
     }
 
+    fn keep(&self, task: &Runnable) -> bool {
+        context::with_worker(&self.shared, |worker| self.shared.list(worker, task))
+    }
+
     fn release(&self, task: &Header) {
         Hooks::call_with_task(&self.shared.hooks.task_terminate, task);
-        self.shared.cores[task.core()].owned.remove(task);
+        if let Some(list) = task.list() {
+            self.shared.cores[list].owned.remove(task);
+        }
+        context::with_worker(&self.shared, |worker| match worker {
+            Some(worker) => worker.remote().tally.ended(),
+            None => self.shared.outside.ended(),
+        });
     }
 }

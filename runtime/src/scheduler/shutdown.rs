@@ -3,10 +3,15 @@
 //! Whoever brings the last core back drops the futures, as a worker of the runtime, so that destructors
 //! find what they are used to: spawning works and gives a cancelled task, wakes go nowhere.
 //!
-//! A thread outside may be about to inject a task that it has just woken. Such a task is still in a list,
-//! so the end waits until every list is empty, and cancels what comes meanwhile. The thread outside only
+//! A thread outside may be about to inject a task that it has just woken or spawned. Such a task is counted, so
+//! the end waits until none is alive, and cancels what comes meanwhile. The thread outside only
 //! tells that it has brought something: it drops no future, for it may hold locks that a destructor takes.
 //! So does a thread that has polled a task without a core, having lent it.
+//!
+//! *Ordering:* a thread outside counts its task, brings it, and after a fence looks whether the end has begun;
+//! who ends the runtime has begun that, and after a fence looks for tasks. So either the task is found, or
+//! the thread learns of the end, and then under the lock whether that has already looked for the last time: in
+//! that case the thread has spawned into a runtime that is no more, and cancels what it has brought.
 
 use std::sync::Arc;
 
@@ -16,23 +21,35 @@ use super::core::Core;
 use super::worker::{Holder, Worker};
 use crate::coop;
 use crate::queue::Local;
-use crate::sync::atomic::Ordering::Release;
+use crate::sync::atomic::{
+    Ordering::{Relaxed, Release, SeqCst},
+    fence,
+};
 use crate::sync::monitor::{Condvar, Mutex};
 use crate::task::Runnable;
 
-/// The cores that have come back.
+/// What has come to its end.
 #[derive(Default)]
 pub(super) struct Collected {
-    cores: Mutex<Vec<Core>>,
-    /// Something was injected.
-    injected: Condvar,
+    state: Mutex<State>,
+    /// Something was injected, or has ended.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The cores that have come back.
+    cores: Vec<Core>,
+    /// No task is left, and nobody looks for any.
+    is_over: bool,
 }
 
 impl Collected {
-    /// Makes whoever ends the runtime look into the injector again.
-    pub(super) fn look_again(&self) {
-        let _cores = self.cores.lock();
-        self.injected.notify_all();
+    /// Makes whoever ends the runtime look again; false if that is over.
+    pub(super) fn look_again(&self) -> bool {
+        let state = self.state.lock();
+        self.changed.notify_all();
+        !state.is_over
     }
 }
 
@@ -48,6 +65,26 @@ impl Shared {
             collect_free(self);
         }
     }
+
+    /// Makes sure that what was injected is cancelled, once shutdown has begun.
+    #[cold]
+    pub(super) fn inject_at_the_end(&self) {
+        if !self.collected.look_again() {
+            self.cancel_injected();
+        }
+    }
+
+    /// Cancels a task that is spawned when futures are being dropped, or later.
+    #[cold]
+    pub(super) fn refuse(&self, task: Runnable) {
+        task.cancel();
+        // It was counted for a moment.
+        self.collected.look_again();
+    }
+
+    fn cancel_injected(&self) {
+        std::iter::from_fn(|| self.injector.pop()).for_each(Runnable::cancel);
+    }
 }
 
 /// Takes the cores out of service that nobody holds, once shutdown has begun.
@@ -59,7 +96,7 @@ pub(super) fn collect_free(shared: &Arc<Shared>) {
 /// Takes a core out of service.
 pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
     shared.cores[core.index()].dormant.store(true, Release);
-    shared.collected.cores.lock().push(core);
+    shared.collected.state.lock().cores.push(core);
     finish(shared);
 }
 
@@ -68,8 +105,8 @@ pub(super) fn collect(shared: &Arc<Shared>, core: Core) {
 /// Not in a task's poll, for which the end would wait, while that waits for the end perhaps. Then another
 /// thread does it; or this one, which comes again after the poll.
 pub(super) fn finish(shared: &Arc<Shared>) {
-    let mut collected = shared.collected.cores.lock();
-    if collected.len() < shared.cores.len() {
+    let mut collected = shared.collected.state.lock();
+    if collected.cores.len() < shared.cores.len() {
         return;
     }
     if context::has_left(shared) {
@@ -78,7 +115,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         let _no_thread = shared.start_thread(Box::new(move || finish(&ending)));
         return;
     }
-    let cores = std::mem::take(&mut *collected);
+    let cores = std::mem::take(&mut collected.cores);
     drop(collected);
     drop_everything(shared, cores);
 }
@@ -90,19 +127,21 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
     let unconstrained = coop::Scope::unconstrained();
     context::as_worker(&worker, || {
         // Before the first destructor runs: it may block, and must not wait for what nobody would bring.
-        shared.cores.iter().for_each(|core| core.owned.refuse());
+        shared.refuses.store(true, Relaxed);
         shared.reactors.shut_down();
         shared.timers.close();
         shared.cores.iter().for_each(|core| core.owned.close());
         let rings = || cores.iter().map(|core| &core.ring).chain([worker.ring()]);
         loop {
+            fence(SeqCst);
             cancel_queued(shared, rings());
-            let collected = shared.collected.cores.lock();
-            if shared.cores.iter().all(|core| core.owned.len() == 0) {
+            let mut collected = shared.collected.state.lock();
+            if shared.alive_on_cores() == 0 {
+                collected.is_over = true;
                 break;
             }
             if shared.injector.is_empty() {
-                drop(shared.collected.injected.wait(collected));
+                drop(shared.collected.changed.wait(collected));
             }
         }
     });
@@ -117,5 +156,5 @@ fn cancel_queued<'a>(shared: &Shared, rings: impl Iterator<Item = &'a Local<Runn
     for ring in rings {
         std::iter::from_fn(|| ring.pop()).for_each(Runnable::cancel);
     }
-    std::iter::from_fn(|| shared.injector.pop()).for_each(Runnable::cancel);
+    shared.cancel_injected();
 }

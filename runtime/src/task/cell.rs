@@ -10,13 +10,14 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::owned::Links;
+use super::owned::{Links, ListNumber};
 use super::state::{Pending, State};
 use super::{Id, JoinError, Origin, Runnable, Schedule, id, waker};
 use crate::contain::{contain, discard};
@@ -32,6 +33,7 @@ pub(crate) struct Header {
     pub(super) origin: Origin,
     /// Place in a list of owned tasks, guarded by that list's lock.
     pub(super) links: UnsafeCell<Links>,
+    pub(super) list: ListNumber,
     /// Who waits for the output; see [`state`](super::state) for whose it is when.
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
     /// How often the task was polled. Written only by the `Runnable`'s holder; relaxed, for observers.
@@ -47,9 +49,10 @@ impl Header {
         &self.origin
     }
 
-    /// The core that the task was spawned on.
-    pub(crate) fn core(&self) -> usize {
-        self.origin.core
+    /// The number of the list that the task is in. For the holder of its `Runnable`.
+    #[inline]
+    pub(crate) fn list(&self) -> Option<usize> {
+        self.list.get()
     }
 }
 
@@ -127,7 +130,8 @@ where
             },
             id: Id::next(),
             origin,
-            links: UnsafeCell::new(Links::OUTSIDE),
+            links: UnsafeCell::new(Links::default()),
+            list: ListNumber::none(),
             join_waker: UnsafeCell::new(None),
             polls: AtomicU32::new(0),
         },
@@ -178,20 +182,37 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
         poll_stage(cell, &mut Context::from_waker(&waker))
     });
     match polled {
-        Ok(Poll::Pending) => match cell.header.state.finish_pending(start.wakes) {
-            Pending::Idle => {}
-            // SAFETY: the scheduler is the task's.
-            Pending::Woken => unsafe {
-                S::reschedule(NonNull::from(&cell.scheduler), Runnable(task));
-            },
-            // SAFETY: the `Runnable` is passed on.
-            Pending::Cancelled => unsafe { cancel::<F, S>(task) },
-        },
+        Ok(Poll::Pending) => {
+            // SAFETY: the caller holds the `Runnable`.
+            if cell.header.list().is_none() && !unsafe { is_kept(task, &cell.scheduler) } {
+                // SAFETY: the `Runnable` is passed on.
+                return unsafe { cancel::<F, S>(task) };
+            }
+            match cell.header.state.finish_pending(start.wakes) {
+                Pending::Idle => {}
+                // SAFETY: the scheduler is the task's.
+                Pending::Woken => unsafe {
+                    S::reschedule(NonNull::from(&cell.scheduler), Runnable(task));
+                },
+                // SAFETY: the `Runnable` is passed on.
+                Pending::Cancelled => unsafe { cancel::<F, S>(task) },
+            }
+        }
         // SAFETY: the `Runnable` is passed on.
         Ok(Poll::Ready(())) => unsafe { complete::<F, S>(task) },
         // SAFETY: the `Runnable` is passed on.
         Err(panic) => unsafe { fail::<F, S>(task, Some(panic)) },
     }
+}
+
+/// Whether a task that waits for the first time may go on.
+///
+/// # Safety
+///
+/// The caller holds the `Runnable`.
+#[inline(never)]
+unsafe fn is_kept<S: Schedule>(task: NonNull<Header>, scheduler: &S) -> bool {
+    scheduler.keep(&ManuallyDrop::new(Runnable(task)))
 }
 
 unsafe fn cancel<F: Future, S: Schedule>(task: NonNull<Header>) {

@@ -62,6 +62,11 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// As [`schedule`](Self::schedule).
     unsafe fn reschedule(this: NonNull<Self>, task: Runnable);
 
+    /// Takes note of a task that waits for the first time, and is in no list; false if it has to end instead.
+    fn keep(&self, _task: &Runnable) -> bool {
+        true
+    }
+
     /// Lets go of a task that is complete.
     fn release(&self, task: &Header);
 }

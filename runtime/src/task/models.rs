@@ -98,10 +98,17 @@ impl Schedule for Home {
         unsafe { Self::schedule(this, task) };
     }
 
+    fn keep(&self, task: &Runnable) -> bool {
+        // SAFETY: nobody writes as long as the task is alive.
+        let queue = self.queue.with(|queue| unsafe { (*queue).clone() });
+        let owned = queue.owned.as_ref();
+        owned.is_none_or(|owned| owned.insert(task))
+    }
+
     fn release(&self, task: &Header) {
         // SAFETY: nobody writes as long as the task is alive.
         let queue = self.queue.with(|queue| unsafe { (*queue).clone() });
-        if let Some(owned) = &queue.owned {
+        if let (Some(owned), Some(_)) = (&queue.owned, task.list()) {
             owned.remove(task);
         }
     }

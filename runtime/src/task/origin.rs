@@ -4,12 +4,11 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The place of a spawn, the core it happened on, and what was asked for there.
+/// The place of a spawn, and what was asked for there.
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) location: &'static Location<'static>,
     extras: Option<Box<Extras>>,
-    pub(crate) core: usize,
 }
 
 /// What most tasks do without, so that a header has room for no more than a pointer.
@@ -28,7 +27,6 @@ impl Origin {
         Self {
             location: Location::caller(),
             extras: None,
-            core: 0,
         }
     }
 
@@ -43,6 +41,11 @@ impl Origin {
     pub(crate) fn timed(mut self) -> Self {
         self.extras.get_or_insert_default().busy = Some(AtomicU64::new(0));
         self
+    }
+
+    /// Whether somebody wants to look at the task.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.extras.is_some()
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

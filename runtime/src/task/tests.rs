@@ -36,8 +36,14 @@ impl Schedule for Home {
         queue.rescheduled.lock().unwrap().push_back(task);
     }
 
+    fn keep(&self, task: &Runnable) -> bool {
+        self.0.owned.insert(task)
+    }
+
     fn release(&self, task: &Header) {
-        self.0.owned.remove(task);
+        if task.list().is_some() {
+            self.0.owned.remove(task);
+        }
     }
 }
 

@@ -145,6 +145,25 @@ fn a_spawn_meets_the_shutdown() {
     });
 }
 
+/// Tasks that threads outside spawn into a runtime that is no more, or ends just now: each is cancelled, by
+/// whoever ends the runtime or by a thread that came too late.
+#[test]
+fn spawns_meet_the_end() {
+    check(3, || {
+        let shared = shared(1, false);
+        let dropped = Count::new();
+        let spawners = [(), ()].map(|()| {
+            let (shared, counted) = (shared.clone(), dropped.counted());
+            thread::spawn(move || spawn(&shared, async move { drop(counted) }))
+        });
+        shared.shut_down();
+        let tasks = spawners.map(|spawner| spawner.join().unwrap());
+        assert!(tasks.iter().all(|task| task.is_finished()));
+        assert_eq!((dropped.get(), shared.alive_tasks()), (2, 0));
+        assert_eq!(shared.injected(), 0);
+    });
+}
+
 /// What a task spawns while the runtime shuts down runs, or is cancelled like the task itself; and so is what
 /// its destructor spawns.
 #[test]

@@ -270,6 +270,62 @@ fn close_beside_insert_and_remove() {
     });
 }
 
+/// Closing a list while a task waits for the first time, and another thread looks at who is in it: the task enters
+/// and is cancelled with the others, or is refused and ends by itself.
+#[test]
+fn close_beside_first_wait() {
+    check(4, || {
+        let (queue, dropped) = (listed(), Drops::default());
+        let (future, _, wakers) = Flags::new(1, &dropped);
+        let (task, handle) = queue.task(future);
+        let worker = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                task.run();
+                queue.run_all();
+            }
+        });
+        let looking = thread::spawn({
+            let queue = queue.clone();
+            move || queue.owned().for_each(|task| assert_eq!(task.polls(), 1))
+        });
+        queue.owned().close();
+        queue.run_all();
+        worker.join().unwrap();
+        looking.join().unwrap();
+        assert_eq!((dropped.count(), queue.owned().len()), (1, 0));
+        assert!(handle.is_finished());
+        drop(wakers);
+    });
+}
+
+/// A task wakes itself in its first poll, and is aborted meanwhile: it has entered the list once, and leaves it on
+/// whichever thread it ends.
+#[test]
+fn first_wait_beside_wake_and_abort() {
+    check(3, || {
+        let (queue, dropped) = (listed(), Drops::default());
+        let value = dropped.value();
+        let (task, handle) = queue.task(poll_fn(move |cx| {
+            let _owned = &value;
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        }));
+        let aborting = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                handle.abort();
+                queue.run_all();
+            }
+        });
+        task.run();
+        queue.try_next().into_iter().for_each(Runnable::run);
+        aborting.join().unwrap();
+        queue.run_all();
+        assert_eq!((dropped.count(), queue.owned().len()), (1, 0));
+    });
+}
+
 /// Closing a list while a waiting task of it is woken, and another aborted: one of the two drops each.
 #[test]
 fn close_beside_wake_and_abort() {
