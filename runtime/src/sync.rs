@@ -3,11 +3,10 @@
 //! Under `--cfg loom` every atomic, cell and lock below is loom's, so that the models explore the
 //! interleavings of the very code that ships.
 //!
-//! There are two kinds of locks. A [`Mutex`] guards what is touched for a moment, many times for each task
-//! and each timer: it is `parking_lot`'s, which costs a compare-and-swap to take and another to let go. What
-//! std adds to that, to know of panics, was one instruction in fifteen of a spawned task. Threads that
-//! wait for each other, and so for the system, use a [`monitor`], which is std's: with the other kind a job of
-//! the blocking pool took a tenth longer.
+//! There are two kinds of locks. A [`Mutex`] guards what is touched for a moment, such as a core's timers: it is
+//! `parking_lot`'s, which costs a compare-and-swap to take and another to let go. What std adds to that, to know of
+//! panics, was one instruction in eleven of a sleep. Threads that wait for each other, and so for the system, use a
+//! [`monitor`], which is std's: with the other kind, jobs of the blocking pool took up to a tenth longer.
 //!
 //! Neither poisons. What they guard is never left half-changed by a panic: the only foreign code that runs
 //! while one is held is the clone of a waker.
