@@ -16,5 +16,5 @@ mod slot;
 mod models;
 
 pub(crate) use self::injector::Injector;
-pub(crate) use self::ring::{Local, Ring};
+pub(crate) use self::ring::{Full, Local, Ring};
 pub(crate) use self::slot::Slot;

@@ -60,6 +60,13 @@ unsafe impl<T: Send> Send for Ring<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Ring<T> {}
 
+/// An item for which there was no room, and where the ring began then: packed, so that both fit registers.
+#[must_use = "it goes to `push_full`"]
+pub(crate) struct Full<T> {
+    item: T,
+    head: u64,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Head {
     steal: u32,
@@ -134,25 +141,35 @@ impl<T> Local<T> {
     }
 
     /// Appends an item. A full ring first moves its older half to the injector.
+    #[inline]
+    pub(crate) fn push(&self, item: T, injector: &Injector<T>) {
+        if let Err(full) = self.try_push(item) {
+            self.push_full(full, injector);
+        }
+    }
+
+    /// Appends an item if there is room.
     ///
     /// *Ordering:* the acquire load of `head` comes after the thief's release of the slots it copied, so
     /// they may be written. The release store of `tail` shows the item to whoever acquires `tail`.
     #[inline]
-    pub(crate) fn push(&self, item: T, injector: &Injector<T>) {
+    pub(crate) fn try_push(&self, item: T) -> Result<(), Full<T>> {
         let tail = self.tail();
-        let head = Head::unpack(self.ring.head.load(Acquire));
-        if tail.wrapping_sub(head.steal) < CAPACITY {
-            // SAFETY: the slot is free, and only the owner fills slots.
-            unsafe { self.ring.write(tail, item) };
-            self.ring.tail.store(tail.wrapping_add(1), Release);
-        } else {
-            self.push_full(item, head, injector);
+        let head = self.ring.head.load(Acquire);
+        if tail.wrapping_sub(Head::unpack(head).steal) >= CAPACITY {
+            return Err(Full { item, head });
         }
+        // SAFETY: the slot is free, and only the owner fills slots.
+        unsafe { self.ring.write(tail, item) };
+        self.ring.tail.store(tail.wrapping_add(1), Release);
+        Ok(())
     }
 
+    /// Makes room for an item that the ring had none for, and appends it.
     #[cold]
-    fn push_full(&self, item: T, head: Head, injector: &Injector<T>) {
+    pub(crate) fn push_full(&self, full: Full<T>, injector: &Injector<T>) {
         const HALF: u32 = CAPACITY / 2;
+        let (item, head) = (full.item, Head::unpack(full.head));
         if head.being_stolen() {
             // A thief is about to free slots.
             return injector.push(item);

@@ -150,14 +150,16 @@ impl Held {
 
     /// The core.
     ///
-    /// # Panics
+    /// # Aborts
     ///
     /// If it was taken.
     #[inline]
     pub(super) fn get(&self) -> &Core {
         // SAFETY: whoever replaces the core promises that no such reference is left.
-        let core = unsafe { &*self.0.get() };
-        core.as_ref().expect("the core is there while tasks run")
+        match unsafe { &*self.0.get() } {
+            Some(core) => core,
+            None => no_core(),
+        }
     }
 
     /// Puts another core, or none, in the place of this one.
@@ -173,6 +175,12 @@ impl Held {
     pub(super) fn into_inner(self) -> Option<Core> {
         self.0.into_inner()
     }
+}
+
+/// Nothing unwinds out of a function of C's, so those who look for a core need not be ready for that.
+#[cold]
+extern "C" fn no_core() -> ! {
+    panic!("the core is there while tasks run")
 }
 
 impl Remote {

@@ -9,7 +9,7 @@ use super::core::{Core, Held, Remote};
 use super::root::Root;
 use super::{Hooks, Shared};
 use crate::coop;
-use crate::queue::Local;
+use crate::queue::{Full, Local};
 use crate::reactor::{Events, Reactor, Turned};
 use crate::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
@@ -223,7 +223,16 @@ impl Worker {
 
     /// Puts a task behind all that is ready here.
     pub(super) fn push_behind(&self, task: Runnable) {
-        self.ring().push(task, &self.shared.injector);
+        match self.ring().try_push(task) {
+            Ok(()) => self.share(),
+            Err(full) => self.push_overflowing(full),
+        }
+    }
+
+    /// As [`push_behind`](Self::push_behind), for when the ring is full. Apart from that, which so needs no stack.
+    #[cold]
+    fn push_overflowing(&self, full: Full<Runnable>) {
+        self.ring().push_full(full, &self.shared.injector);
         self.share();
     }
 
