@@ -7,8 +7,8 @@ use std::future::pending;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -114,4 +114,41 @@ fn one_that_waits_for_another_thread_does_not_wait_for_ever() {
             }
         },
     );
+}
+
+#[test]
+fn the_end_does_not_wait_for_the_destructor_of_what_came_too_late() {
+    on_every_kind("too late", 60, |kind| {
+        let runtime = kind.build();
+        let (ends, has_begun_to_end) = mpsc::channel();
+        let (came, has_come) = mpsc::channel();
+        let begun = Arc::new(AtomicUsize::new(0));
+        drop(runtime.spawn({
+            let begun = begun.clone();
+            async move {
+                let _guard = OnDrop::new(move || {
+                    ends.send(()).unwrap();
+                    has_come.recv().unwrap();
+                });
+                note_begun(pending::<()>(), &begun).await;
+            }
+        }));
+        runtime.block_on(until(|| begun.load(SeqCst) == 1));
+        let lock = Arc::new(Mutex::new(()));
+        let held = lock.lock().unwrap();
+        let spawner = thread::spawn({
+            let (handle, lock) = (runtime.handle().clone(), lock.clone());
+            move || {
+                has_begun_to_end.recv().unwrap();
+                let waits = OnDrop::new(move || {
+                    came.send(()).unwrap();
+                    drop(lock.lock());
+                });
+                handle.spawn(async move { drop(waits) })
+            }
+        });
+        drop(runtime);
+        drop(held);
+        assert!(spawner.join().unwrap().is_finished());
+    });
 }

@@ -7,7 +7,7 @@ use std::future::pending;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mini_rt_runtime::runtime::{Builder, Dump, TaskDump, TaskState};
+use mini_rt_runtime::runtime::{Builder, Dump, Handle, TaskDump, TaskState};
 use mini_rt_runtime::task::{Id, id, try_id};
 use mini_rt_runtime::{
     LocalSet, TaskBuilder, block_in_place, spawn, spawn_blocking, spawn_local, yield_now,
@@ -105,6 +105,28 @@ fn who_runs_and_who_is_ready_can_be_told() {
     drop(go_on);
     block_until(|| runs.is_finished() && ready.is_finished() && new.is_finished());
     assert_eq!(runtime.handle().dump().new, 0);
+}
+
+#[test]
+fn a_task_that_is_over_runs_no_more() {
+    let _watchdog = Watchdog::seconds("over", 60);
+    let (sender, dumps) = mpsc::channel();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_blocked(Duration::from_millis(5), move |_| {
+            sender.send(Handle::current().dump()).unwrap();
+        })
+        .build()
+        .unwrap();
+    // Between the end of the task and the next poll on its worker. Not each blocked poll is noticed in time.
+    let dump = loop {
+        let blocks = runtime.spawn(async { std::thread::sleep(Duration::from_millis(30)) });
+        block_until(|| blocks.is_finished());
+        if let Ok(dump) = dumps.recv_timeout(Duration::from_millis(30)) {
+            break dump;
+        }
+    };
+    assert_eq!((dump.tasks.len(), dump.new), (0, 0), "{dump}");
 }
 
 #[test]

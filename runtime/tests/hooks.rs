@@ -344,6 +344,22 @@ fn a_task_is_told_of_before_it_runs_and_after_it_was_dropped() {
 }
 
 #[test]
+fn a_hook_may_end_the_runtime_into_which_a_thread_outside_spawns() {
+    let _watchdog = Watchdog::seconds("a hook ends the runtime", 30);
+    let place = Arc::new(Mutex::new(None));
+    let on_spawn = place.clone();
+    let runtime = Builder::new_current_thread()
+        .on_task_spawn(move |_| drop(on_spawn.lock().unwrap().take()))
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    *place.lock().unwrap() = Some(runtime);
+    let task = thread::spawn(move || handle.spawn(async {}));
+    assert!(park_on(task.join().unwrap()).unwrap_err().is_cancelled());
+    assert!(place.lock().unwrap().is_none());
+}
+
+#[test]
 fn hooks_that_panic_take_no_thread_down() {
     on_every_kind("hooks that panic", 30, |kind| {
         let calls = Arc::new(AtomicUsize::new(0));

@@ -15,6 +15,9 @@ use super::pace;
 use crate::task::Header;
 use crate::timer::Moment;
 
+/// A bit that no task's identifier has.
+const OVER: u64 = 1 << 63;
+
 /// On cache lines of its own, which siblings seldom look at.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -24,7 +27,8 @@ pub(crate) struct Activity {
     /// Looks at the outside, and the polls up to the last.
     looks: Counter,
     polls: Counter,
-    /// The task polled last, and where it was spawned; for a root 0, and where `block_on` was called.
+    /// The task polled last, with [`OVER`] if it is, and where it was spawned; for a root 0, and where
+    /// `block_on` was called.
     task: AtomicU64,
     spawned_at: AtomicPtr<Location<'static>>,
     /// After how many ticks the holder reads the clock next.
@@ -51,6 +55,8 @@ pub(super) struct Poll {
     /// Its number on its core.
     pub(super) number: u64,
     pub(super) task: u64,
+    /// The task is complete; what goes on is what follows from that.
+    pub(super) is_over: bool,
     pub(super) spawned_at: Option<&'static Location<'static>>,
 }
 
@@ -115,6 +121,15 @@ impl Activity {
         self.spawned_at.store(spawned_at, Relaxed);
     }
 
+    /// Notes that a task is complete, if it is the one polled last.
+    #[inline]
+    pub(super) fn end_task(&self, task: &Header) {
+        let id = task.id().as_u64();
+        if self.task.load(Relaxed) == id {
+            self.task.store(id | OVER, Relaxed);
+        }
+    }
+
     /// Notes that a root is about to be polled.
     pub(super) fn begin_root(&self, location: &'static Location<'static>) {
         self.tick();
@@ -156,7 +171,8 @@ impl Activity {
         let same = self.poll_number() == number;
         same.then_some(Poll {
             number,
-            task,
+            task: task & !OVER,
+            is_over: task & OVER != 0,
             spawned_at,
         })
     }

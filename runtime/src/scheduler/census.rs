@@ -5,13 +5,14 @@
 //! another: only the sums mean something.
 //!
 //! *Ordering:* each end is counted with release after its task's spawn, and sums begin with the ends, by acquire:
-//! so no sum has more ends than spawns. Who ends the runtime has got all cores back by then, and
-//! with them their counts; what was counted outside is ordered as [`shutdown`](super::shutdown) says.
+//! so no sum has more ends than spawns. Who ends the runtime has got all cores back by then, and with them their
+//! counts, and looks at what is spawned outside by a read-modify-write with release. The spawn's is one with
+//! acquire: if it is the later of the two, that thread finds the shutdown begun; otherwise the end finds the task.
 
 use std::sync::atomic::AtomicU64;
 
 use crate::sync::atomic::{
-    AtomicUsize,
+    self,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -26,8 +27,8 @@ pub(super) struct Tally {
 /// What was counted outside.
 #[derive(Debug)]
 pub(super) struct Outside {
-    spawned: AtomicUsize,
-    ended: AtomicUsize,
+    spawned: atomic::AtomicU64,
+    ended: atomic::AtomicU64,
 }
 
 impl Tally {
@@ -45,13 +46,18 @@ impl Tally {
 impl Outside {
     pub(super) fn new() -> Self {
         Self {
-            spawned: AtomicUsize::new(0),
-            ended: AtomicUsize::new(0),
+            spawned: atomic::AtomicU64::new(0),
+            ended: atomic::AtomicU64::new(0),
         }
     }
 
     pub(super) fn spawned(&self) {
-        self.spawned.fetch_add(1, Relaxed);
+        self.spawned.fetch_add(1, Acquire);
+    }
+
+    /// Makes sure that whoever counts a spawn from now on finds what this thread did before.
+    pub(super) fn close(&self) {
+        self.spawned.fetch_add(0, Release);
     }
 
     pub(super) fn ended(&self) {
@@ -62,7 +68,7 @@ impl Outside {
 /// How many tasks were ever spawned.
 pub(super) fn spawned<'a>(outside: &Outside, cores: impl Iterator<Item = &'a Tally>) -> u64 {
     let cores = cores.map(|tally| tally.spawned.load(Relaxed));
-    outside.spawned.load(Relaxed) as u64 + cores.sum::<u64>()
+    outside.spawned.load(Relaxed) + cores.sum::<u64>()
 }
 
 /// How many tasks have been spawned and have not ended.
@@ -71,6 +77,6 @@ pub(super) fn alive<'a>(
     cores: impl Iterator<Item = &'a Tally> + Clone,
 ) -> usize {
     let ended_on_cores = cores.clone().map(|tally| tally.ended.load(Acquire));
-    let ended = outside.ended.load(Acquire) as u64 + ended_on_cores.sum::<u64>();
+    let ended = outside.ended.load(Acquire) + ended_on_cores.sum::<u64>();
     (spawned(outside, cores) - ended) as usize
 }

@@ -104,9 +104,9 @@ impl Shared {
     }
 
     /// The task that a worker is polling. A worker that does something between two polls is taken to be still
-    /// in the first.
+    /// in the first, unless that has ended the task.
     pub(crate) fn running(&self, worker: usize) -> Option<Running> {
-        let poll = self.activity(worker).poll()?;
+        let poll = self.activity(worker).poll().filter(|poll| !poll.is_over)?;
         Some(Running {
             task: Id::from_u64(poll.task)?,
             spawned_at: poll.spawned_at?,

@@ -45,7 +45,7 @@ pub(crate) use self::turn::Poller;
 use crate::coop;
 use crate::sync::monitor::{Condvar, Mutex};
 use crate::sync::thread;
-use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule};
+use crate::task::{self, Header, JoinHandle, Origin, Owned, Place, Runnable, Schedule};
 
 /// Local tasks, and where they wait.
 pub(crate) struct Set {
@@ -250,7 +250,7 @@ impl Schedule for Home {
 
     fn release(&self, task: &Header) {
         let own = self.set.own("used");
-        if task.list().is_some() {
+        if task.place() != Place::Unlisted {
             self.set.tasks.remove(task);
         }
         own.alive.set(own.alive.get() - 1);

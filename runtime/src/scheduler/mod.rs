@@ -70,7 +70,7 @@ use crate::sync::atomic::{
     Ordering::{Acquire, Relaxed, SeqCst},
     fence,
 };
-use crate::task::{self, Header, JoinHandle, Origin, Runnable, Schedule};
+use crate::task::{self, Header, JoinHandle, Origin, Place, Runnable, Schedule};
 use crate::timer::{Clock, Timers};
 
 /// What a runtime is made from.
@@ -181,18 +181,15 @@ impl Shared {
             shared: self.clone(),
         };
         let (task, handle) = task::new(future, home, origin);
-        match worker {
-            Some(worker) => worker.remote().tally.spawned(),
-            None => self.outside.spawned(),
-        }
         self.announce(worker, task.header());
-        let is_listed = || self.list(worker, &task);
-        if self.refuses.load(Relaxed) || (task.header().origin().is_marked() && !is_listed()) {
-            self.refuse(task);
+        let is_marked = task.header().origin().is_marked();
+        if self.refuses.load(Relaxed) || (is_marked && !self.list(worker, &task)) {
+            task.refuse();
         } else if let Some(worker) = worker {
+            worker.remote().tally.spawned();
             worker.push(task);
         } else {
-            self.inject(task);
+            self.inject_new(task);
         }
         handle
     }
@@ -230,6 +227,17 @@ impl Shared {
         self.lending.has_workers()
     }
 
+    /// Brings a task that was spawned outside. Counted before it is pushed, so that whoever ends the runtime
+    /// waits for it, or this thread learns of the end.
+    fn inject_new(&self, task: Runnable) {
+        self.outside.spawned();
+        if self.shut_down.load(Relaxed) {
+            self.inject_at_the_end(task);
+        } else {
+            self.inject(task);
+        }
+    }
+
     /// Brings a task from outside.
     ///
     /// *Ordering:* the fence puts the push before the looks at who is idle and at shutdown, as
@@ -238,7 +246,7 @@ impl Shared {
         self.injector.push(task);
         fence(SeqCst);
         if self.shut_down.load(SeqCst) {
-            self.inject_at_the_end();
+            self.collected.look_again();
         } else {
             self.wake_searcher();
         }
@@ -325,11 +333,13 @@ impl Schedule for Home {
 
     fn release(&self, task: &Header) {
         Hooks::call_with_task(&self.shared.hooks.task_terminate, task);
-        if let Some(list) = task.list() {
-            self.shared.cores[list].owned.remove(task);
+        match task.place() {
+            Place::Unlisted => {}
+            Place::List(number) => self.shared.cores[number].owned.remove(task),
+            Place::Refused => return,
         }
         context::with_worker(&self.shared, |worker| match worker {
-            Some(worker) => worker.remote().tally.ended(),
+            Some(worker) => worker.has_ended(task),
             None => self.shared.outside.ended(),
         });
     }

@@ -8,10 +8,13 @@
 //! tells that it has brought something: it drops no future, for it may hold locks that a destructor takes.
 //! So does a thread that has polled a task without a core, having lent it.
 //!
-//! *Ordering:* a thread outside counts its task, brings it, and after a fence looks whether the end has begun;
-//! who ends the runtime has begun that, and after a fence looks for tasks. So either the task is found, or
-//! the thread learns of the end, and then under the lock whether that has already looked for the last time: in
-//! that case the thread has spawned into a runtime that is no more, and cancels what it has brought.
+//! What is spawned when futures are being dropped, or later, is cancelled by the thread that spawns it. Nobody counts
+//! that or waits for it: its destructor may wait for the end.
+//!
+//! *Ordering:* a thread outside that brings a task looks, after a fence, whether shutdown has begun; who ends
+//! the runtime has begun that, and after a fence looks for what was brought. So either the task is found, or the
+//! thread tells. [`census`](super::census) says why a new task is counted, or its thread finds shutdown begun; and
+//! then it learns under the lock whether the end is over.
 
 use std::sync::Arc;
 
@@ -45,11 +48,10 @@ struct State {
 }
 
 impl Collected {
-    /// Makes whoever ends the runtime look again; false if that is over.
-    pub(super) fn look_again(&self) -> bool {
-        let state = self.state.lock();
+    /// Makes whoever ends the runtime look again.
+    pub(super) fn look_again(&self) {
+        let _state = self.state.lock();
         self.changed.notify_all();
-        !state.is_over
     }
 }
 
@@ -66,24 +68,16 @@ impl Shared {
         }
     }
 
-    /// Makes sure that what was injected is cancelled, once shutdown has begun.
+    /// Brings a task that was spawned outside, once shutdown has begun, or cancels it if the end is over.
     #[cold]
-    pub(super) fn inject_at_the_end(&self) {
-        if !self.collected.look_again() {
-            self.cancel_injected();
+    pub(super) fn inject_at_the_end(&self, task: Runnable) {
+        let state = self.collected.state.lock();
+        if state.is_over {
+            drop(state);
+            return task.cancel();
         }
-    }
-
-    /// Cancels a task that is spawned when futures are being dropped, or later.
-    #[cold]
-    pub(super) fn refuse(&self, task: Runnable) {
-        task.cancel();
-        // It was counted for a moment.
-        self.collected.look_again();
-    }
-
-    fn cancel_injected(&self) {
-        std::iter::from_fn(|| self.injector.pop()).for_each(Runnable::cancel);
+        self.injector.push(task);
+        self.collected.changed.notify_all();
     }
 }
 
@@ -136,6 +130,7 @@ fn drop_everything(shared: &Arc<Shared>, mut cores: Vec<Core>) {
             fence(SeqCst);
             cancel_queued(shared, rings());
             let mut collected = shared.collected.state.lock();
+            shared.outside.close();
             if shared.alive_on_cores() == 0 {
                 collected.is_over = true;
                 break;
@@ -156,5 +151,5 @@ fn cancel_queued<'a>(shared: &Shared, rings: impl Iterator<Item = &'a Local<Runn
     for ring in rings {
         std::iter::from_fn(|| ring.pop()).for_each(Runnable::cancel);
     }
-    shared.cancel_injected();
+    std::iter::from_fn(|| shared.injector.pop()).for_each(Runnable::cancel);
 }

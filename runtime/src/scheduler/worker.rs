@@ -16,7 +16,7 @@ use crate::sync::atomic::{
     fence,
 };
 use crate::sys::Punctual;
-use crate::task::Runnable;
+use crate::task::{Header, Runnable};
 use crate::timer::Moment;
 
 /// A thread that holds a core, or has lent it to another for the rest of a poll.
@@ -200,6 +200,14 @@ impl Worker {
         } else {
             task.run();
         }
+    }
+
+    /// Takes note of a task's end.
+    #[inline]
+    pub(super) fn has_ended(&self, task: &Header) {
+        let remote = self.remote();
+        remote.tally.ended();
+        remote.activity.end_task(task);
     }
 
     /// Takes a task that was woken on this thread.

@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::owned::{Links, ListNumber};
+use super::owned::{Links, Place, PlaceWord};
 use super::state::{Pending, State};
 use super::{Id, JoinError, Origin, Runnable, Schedule, id, waker};
 use crate::contain::{contain, discard};
@@ -33,7 +33,7 @@ pub(crate) struct Header {
     pub(super) origin: Origin,
     /// Place in a list of owned tasks, guarded by that list's lock.
     pub(super) links: UnsafeCell<Links>,
-    pub(super) list: ListNumber,
+    pub(super) place: PlaceWord,
     /// Who waits for the output; see [`state`](super::state) for whose it is when.
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
     /// How often the task was polled. Written only by the `Runnable`'s holder; relaxed, for observers.
@@ -49,10 +49,10 @@ impl Header {
         &self.origin
     }
 
-    /// The number of the list that the task is in. For the holder of its `Runnable`.
+    /// Where the task is listed. For the holder of its `Runnable`.
     #[inline]
-    pub(crate) fn list(&self) -> Option<usize> {
-        self.list.get()
+    pub(crate) fn place(&self) -> Place {
+        self.place.get()
     }
 }
 
@@ -131,7 +131,7 @@ where
             id: Id::next(),
             origin,
             links: UnsafeCell::new(Links::default()),
-            list: ListNumber::none(),
+            place: PlaceWord::new(),
             join_waker: UnsafeCell::new(None),
             polls: AtomicU32::new(0),
         },
@@ -183,8 +183,9 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     });
     match polled {
         Ok(Poll::Pending) => {
+            let is_new = cell.header.place() == Place::Unlisted;
             // SAFETY: the caller holds the `Runnable`.
-            if cell.header.list().is_none() && !unsafe { is_kept(task, &cell.scheduler) } {
+            if is_new && !unsafe { is_kept(task, &cell.scheduler) } {
                 // SAFETY: the `Runnable` is passed on.
                 return unsafe { cancel::<F, S>(task) };
             }

@@ -41,7 +41,7 @@ pub use self::error::JoinError;
 pub use self::id::{Id, id, try_id};
 pub use self::join::{AbortHandle, JoinHandle};
 pub(crate) use self::origin::Origin;
-pub(crate) use self::owned::Owned;
+pub(crate) use self::owned::{Owned, Place};
 
 /// Where the `Runnable`s of a task go.
 ///
@@ -109,6 +109,12 @@ impl Runnable {
         let task = self.into_raw();
         // SAFETY: this was the task's `Runnable`, which is passed on.
         unsafe { (task.as_ref().vtable.cancel)(task) }
+    }
+
+    /// Cancels a task that its runtime has never taken notice of.
+    pub(crate) fn refuse(self) {
+        self.header().place.refuse();
+        self.cancel();
     }
 
     /// Gives the task to its scheduler.

@@ -19,7 +19,7 @@ use loom::sync::atomic::AtomicBool;
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
-use super::{Header, JoinHandle, Origin, Owned, Runnable, Schedule};
+use super::{Header, JoinHandle, Origin, Owned, Place, Runnable, Schedule};
 use crate::sync::UnsafeCell;
 use crate::sync::model::{Signal, block_on, check};
 use crate::sync::monitor::{Condvar, Mutex};
@@ -108,7 +108,7 @@ impl Schedule for Home {
     fn release(&self, task: &Header) {
         // SAFETY: nobody writes as long as the task is alive.
         let queue = self.queue.with(|queue| unsafe { (*queue).clone() });
-        if let (Some(owned), Some(_)) = (&queue.owned, task.list()) {
+        if let (Some(owned), Place::List(_)) = (&queue.owned, task.place()) {
             owned.remove(task);
         }
     }

@@ -23,27 +23,42 @@ pub(super) struct Links {
     next: Option<NonNull<Header>>,
 }
 
-/// The number of the list that a task is in.
+/// What a runtime knows of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It has not waited yet.
+    Unlisted,
+    /// It is in the list with this number.
+    List(usize),
+    /// Nothing: it came too late.
+    Refused,
+}
+
+/// A task's [`Place`] in one word.
 ///
 /// *Ordering:* relaxed: only the holder of the task's `Runnable` writes it, once, and reads it.
 #[derive(Debug)]
-pub(super) struct ListNumber(AtomicU32);
+pub(super) struct PlaceWord(AtomicU32);
 
-impl ListNumber {
-    const NONE: u32 = u32::MAX;
+impl PlaceWord {
+    const UNLISTED: u32 = u32::MAX;
+    const REFUSED: u32 = u32::MAX - 1;
 
-    pub(super) fn none() -> Self {
-        Self(AtomicU32::new(Self::NONE))
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(Self::UNLISTED))
     }
 
     #[inline]
-    pub(super) fn get(&self) -> Option<usize> {
-        let number = self.0.load(Relaxed);
-        (number != Self::NONE).then_some(number as usize)
+    pub(super) fn get(&self) -> Place {
+        match self.0.load(Relaxed) {
+            Self::UNLISTED => Place::Unlisted,
+            Self::REFUSED => Place::Refused,
+            number => Place::List(number as usize),
+        }
     }
 
-    fn set(&self, number: u32) {
-        self.0.store(number, Relaxed);
+    pub(super) fn refuse(&self) {
+        self.0.store(Self::REFUSED, Relaxed);
     }
 }
 
@@ -100,7 +115,7 @@ impl Owned {
         });
         list.head = Some(task);
         list.len += 1;
-        runnable.header().list.set(self.number);
+        runnable.header().place.0.store(self.number, Relaxed);
         true
     }
 

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::{AbortHandle, Header, Id, JoinError, JoinHandle, Origin, Owned, Runnable, Schedule};
+use super::{
+    AbortHandle, Header, Id, JoinError, JoinHandle, Origin, Owned, Place, Runnable, Schedule,
+};
 
 #[derive(Default)]
 struct Queue {
@@ -41,7 +43,7 @@ impl Schedule for Home {
     }
 
     fn release(&self, task: &Header) {
-        if task.list().is_some() {
+        if task.place() != Place::Unlisted {
             self.0.owned.remove(task);
         }
     }

@@ -1,5 +1,7 @@
 //! Tasks are spawned, woken, shut down.
 
+use loom::thread::ThreadId;
+
 use super::*;
 
 /// A task spawned from outside while the thread of the only core falls asleep is run by it.
@@ -146,15 +148,26 @@ fn a_spawn_meets_the_shutdown() {
 }
 
 /// Tasks that threads outside spawn into a runtime that is no more, or ends just now: each is cancelled, by
-/// whoever ends the runtime or by a thread that came too late.
+/// whoever ends the runtime or by its own thread, if that came too late.
 #[test]
 fn spawns_meet_the_end() {
+    struct DroppedByFew([ThreadId; 2], #[expect(dead_code)] Counted);
+    impl Drop for DroppedByFew {
+        fn drop(&mut self) {
+            assert!(self.0.contains(&thread::current().id()));
+        }
+    }
+
     check(3, || {
         let shared = shared(1, false);
         let dropped = Count::new();
+        let ender = thread::current().id();
         let spawners = [(), ()].map(|()| {
             let (shared, counted) = (shared.clone(), dropped.counted());
-            thread::spawn(move || spawn(&shared, async move { drop(counted) }))
+            thread::spawn(move || {
+                let value = DroppedByFew([ender, thread::current().id()], counted);
+                spawn(&shared, async move { drop(value) })
+            })
         });
         shared.shut_down();
         let tasks = spawners.map(|spawner| spawner.join().unwrap());
