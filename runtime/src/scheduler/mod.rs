@@ -194,7 +194,7 @@ impl Shared {
         handle
     }
 
-    /// Enters a task into this core's list, or another's; false if they are closed.
+    /// Enters a task into this core's list, or from outside into the first; false if they are closed.
     fn list(&self, worker: Option<&Worker>, task: &Runnable) -> bool {
         let core = worker.map_or(0, Worker::core_index);
         self.cores[core].owned.insert(task)

@@ -2,7 +2,8 @@
 //!
 //! A task that has never waited need not be found: its `Runnable` is in a queue, or somebody polls it. So a task
 //! enters a list when its first poll leaves it waiting, and leaves when it is complete. Many tasks complete in
-//! their first poll; entering and leaving was a quarter of the time that such a task took.
+//! their first poll; entering and leaving was a quarter of the time that such a task took. A scheduler may enter
+//! others earlier, so that observers find them.
 //!
 //! A runtime has one list per core, so that those who enter on different cores share no lock. The links are in
 //! the tasks' headers: nothing is allocated.
@@ -62,7 +63,7 @@ impl PlaceWord {
     }
 }
 
-/// Tasks that are not complete.
+/// Tasks that have waited, and are not complete.
 #[derive(Debug)]
 pub(crate) struct Owned {
     number: u32,
